@@ -1,0 +1,1 @@
+//! Nearest-neighbour algorithms on abstract stores.

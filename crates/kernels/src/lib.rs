@@ -1,0 +1,1 @@
+//! Distances and blocks of distances, for every instruction set.

@@ -1,0 +1,1 @@
+//! Bytes on pages, and algorithms over pages.

@@ -1,0 +1,1 @@
+//! Vectors to codes, and distances from a query to codes.

@@ -1,0 +1,14 @@
+//! proxima: vector similarity search for PostgreSQL.
+#![allow(unsafe_code, reason = "this package is the PostgreSQL side; each module narrows it")]
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!(name, version);
+
+#[cfg(not(panic = "unwind"))]
+compile_error!("proxima needs panic = \"unwind\": PostgreSQL errors travel through Rust frames as panics");
+
+/// Called by PostgreSQL when the library is loaded.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn _PG_init() {}
