@@ -1,1 +1,13 @@
-//! Bytes on pages, and algorithms over pages.
+//! Bytes on pages, and the algorithms over pages, for any [`pager::Pager`].
+//!
+//! An index is a manifest (block 0), segments that never change except for dead marks, and chains of pending pages
+//! that only grow. FORMAT.md has every byte; [`format`] is its source.
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod format;
+pub mod pager;
+pub mod plan;
+
+pub use error::{PageError, Problem};
+pub use pager::{BlockNumber, NO_BLOCK, PAGE_SIZE, PageBytes};

@@ -1,0 +1,39 @@
+//! The tables of FORMAT.md.
+
+use std::fmt::Write;
+
+use super::meta::{Meta, SegmentEntry, Stripe};
+use super::node::NodeHeader;
+use super::page::{Documented, FieldDoc, PageHeader, Special};
+use super::pending::{PendingEntry, PendingHeader};
+use super::segment::{CurvePoint, Extent, SegmentHeader, TidEntry};
+
+/// All structs as Markdown tables, in the order of FORMAT.md.
+pub fn tables() -> String {
+    [
+        table::<PageHeader>(),
+        table::<Special>(),
+        table::<Meta>(),
+        table::<Stripe>(),
+        table::<SegmentEntry>(),
+        table::<SegmentHeader>(),
+        table::<CurvePoint>(),
+        table::<Extent>(),
+        table::<TidEntry>(),
+        table::<NodeHeader>(),
+        table::<PendingHeader>(),
+        table::<PendingEntry>(),
+    ]
+    .concat()
+}
+
+fn table<T: Documented>() -> String {
+    let mut text = format!("### {}\n\n{}\n\n", T::NAME, T::MEANING.trim());
+    text.push_str("| offset | size | field | meaning |\n|---:|---:|---|---|\n");
+    for FieldDoc { name, offset, size, meaning } in T::FIELDS {
+        // Writing to a String can't fail.
+        let _ = writeln!(text, "| {offset} | {size} | `{name}` | {} |", meaning.trim());
+    }
+    text.push('\n');
+    text
+}
