@@ -6,8 +6,11 @@
 
 pub mod error;
 pub mod format;
+pub mod mem_pager;
 pub mod pager;
+pub mod pending;
 pub mod plan;
+pub mod tids;
 
 pub use error::{PageError, Problem};
 pub use pager::{BlockNumber, NO_BLOCK, PAGE_SIZE, PageBytes};

@@ -169,3 +169,10 @@ pub fn read_at<T: FromBytes + KnownLayout + Immutable>(bytes: &[u8], offset: usi
 pub fn write_at<T: IntoBytes + Immutable>(bytes: &mut [u8], offset: usize, value: &T) {
     bytes[offset..offset + size_of::<T>()].copy_from_slice(value.as_bytes());
 }
+
+/// Clears what lies between the content in use and the special area, as generic WAL does.
+pub fn forget_unused(page: &mut PageBytes) {
+    let header: PageHeader = read_at(page, 0);
+    let lower = usize::from(header.lower).clamp(CONTENT_START, CONTENT_END);
+    page[lower..CONTENT_END].fill(0);
+}

@@ -90,7 +90,7 @@ on_disk! {
         /// points of the curve in use
         pub curve_count: u32,
         /// zero; attribute columns will be described here
-        pub reserved: [u32; 18],
+        pub reserved: [u32; 19],
         /// recall over effort, ascending
         pub curve: [CurvePoint; 16],
         /// where the pages are, ascending

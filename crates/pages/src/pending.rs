@@ -1,0 +1,207 @@
+//! Rows that are in no segment yet: appending them, reading them, marking them dead.
+//!
+//! A stripe is a chain of pages; its head and a page near its tail are in the meta page. A backend always appends to
+//! the same stripe, so few meet.
+//!
+//! Append: lock the tail page. If it has room, the row becomes true with one record on that page. If it is full, the
+//! chain may already go on (the meta page's tail is only a hint, brought up to date by a record of its own), so walk
+//! on; at the true end, one record links a new page that already holds the row. A crash between linking and the
+//! hint's update costs later appends a walk of one page. A crash between extending the file and the record leaves a
+//! zero page that nothing refers to.
+//!
+//! Read: heads from the meta page, then along the chains, one share lock at a time. Pages are never unlinked while
+//! scans run, and every row that a snapshot can see was appended before the snapshot was taken, hence before the
+//! meta page was read: a chain or page that appears later holds only rows that the snapshot can't see.
+//!
+//! Marking: entries keep their place, so a mark needs only the page's exclusive lock; an append to the same page
+//! waits for it.
+
+use crate::error::PageError;
+use crate::format::meta::{Meta, STRIPES, Stripe};
+use crate::format::pending::{self as format, PendingEntry};
+use crate::format::page;
+use crate::pager::{BlockNumber, NO_BLOCK, PageChange, Pager};
+use crate::tids::HeapTid;
+
+impl PendingEntry {
+    /// The heap TID.
+    pub fn tid(&self) -> HeapTid {
+        HeapTid { block: self.block, offset: self.offset }
+    }
+
+    /// Whether vacuum has seen the row dead.
+    pub fn is_dead(&self) -> bool {
+        self.flags & crate::format::segment::TID_DEAD != 0
+    }
+}
+
+/// Appends a row to stripe `stripe % 8`, durably with the transaction's commit. `meta`: as read lately.
+///
+/// Holds no lock on return.
+///
+/// # Errors
+/// If the pages of the stripe are damaged.
+pub fn append<P: Pager>(
+    pager: &P,
+    meta: &Meta,
+    stripe: usize,
+    entry: &PendingEntry,
+    own: &[u8],
+) -> Result<(), PageError> {
+    let stripe = stripe % STRIPES;
+    let mut tail = meta.stripes[stripe].tail;
+    if tail == NO_BLOCK {
+        match start_stripe(pager, stripe, entry, own)? {
+            None => return Ok(()),
+            Some(first) => tail = first,
+        }
+    }
+    let entry_bytes = format::entry_bytes(own.len());
+    let mut steps = 0u64;
+    loop {
+        let mut change = pager.change();
+        let bytes = change.page(tail)?;
+        let (count, next) = format::check(bytes, tail, entry_bytes)?;
+        if next != NO_BLOCK {
+            steps += 1;
+            if steps > u64::from(pager.block_count()) {
+                return Err(PageError::damaged(tail, "chain of pending pages"));
+            }
+            tail = next;
+            continue;
+        }
+        if count < format::capacity(entry_bytes) {
+            format::push(bytes, entry_bytes, entry, own);
+            change.commit();
+        } else {
+            let (block, bytes) = change.new_page()?;
+            format::init(bytes, entry_bytes);
+            format::push(bytes, entry_bytes, entry, own);
+            page::set_next(change.page(tail)?, block);
+            change.commit();
+            tail = block;
+        }
+        break;
+    }
+    if tail != meta.stripes[stripe].tail { advance_tail(pager, stripe, tail) } else { Ok(()) }
+}
+
+/// Starts an empty stripe with this row; returns a page of it when another backend was faster.
+fn start_stripe<P: Pager>(
+    pager: &P,
+    stripe: usize,
+    entry: &PendingEntry,
+    own: &[u8],
+) -> Result<Option<BlockNumber>, PageError> {
+    let entry_bytes = format::entry_bytes(own.len());
+    let mut change = pager.change();
+    let mut meta = Meta::load(change.page(0)?)?;
+    if meta.stripes[stripe].tail != NO_BLOCK {
+        return Ok(Some(meta.stripes[stripe].tail));
+    }
+    let (block, bytes) = change.new_page()?;
+    format::init(bytes, entry_bytes);
+    format::push(bytes, entry_bytes, entry, own);
+    meta.stripes[stripe] = Stripe { head: block, tail: block };
+    meta.store(change.page(0)?);
+    change.commit();
+    Ok(None)
+}
+
+/// Brings the meta page's hint up to date. It may lag behind, so it is only ever replaced by a later page of the
+/// chain: the caller has just seen `tail` as the last one.
+fn advance_tail<P: Pager>(pager: &P, stripe: usize, tail: BlockNumber) -> Result<(), PageError> {
+    let mut change = pager.change();
+    let bytes = change.page(0)?;
+    let mut meta = Meta::load(bytes)?;
+    meta.stripes[stripe].tail = tail;
+    meta.store(bytes);
+    change.commit();
+    Ok(())
+}
+
+/// Calls `visit` for every entry of every stripe, dead ones included, in storage order.
+///
+/// # Errors
+/// If a page is damaged, or a chain does not end.
+pub fn for_each<P: Pager>(
+    pager: &P,
+    meta: &Meta,
+    own_bytes: usize,
+    visit: &mut dyn FnMut(&PendingEntry, &[u8]),
+) -> Result<(), PageError> {
+    let entry_bytes = format::entry_bytes(own_bytes);
+    for_each_page(pager, meta, entry_bytes, &mut |_, bytes, count| {
+        for at in 0..count {
+            let (entry, code) = format::entry(bytes, at, entry_bytes);
+            visit(&entry, &code[..own_bytes]);
+        }
+        Ok(())
+    })
+}
+
+type PageVisitor<'v> = dyn FnMut(BlockNumber, &crate::PageBytes, usize) -> Result<(), PageError> + 'v;
+
+fn for_each_page<P: Pager>(
+    pager: &P,
+    meta: &Meta,
+    entry_bytes: usize,
+    visit: &mut PageVisitor<'_>,
+) -> Result<(), PageError> {
+    for stripe in &meta.stripes {
+        let mut block = stripe.head;
+        let mut steps = 0u64;
+        while block != NO_BLOCK {
+            let bytes = pager.read(block)?;
+            let (count, next) = format::check(&bytes, block, entry_bytes)?;
+            visit(block, &bytes, count)?;
+            drop(bytes);
+            steps += 1;
+            if steps > u64::from(pager.block_count()) {
+                return Err(PageError::damaged(block, "chain of pending pages"));
+            }
+            block = next;
+        }
+    }
+    Ok(())
+}
+
+/// Marks the pending rows that `is_dead` names; returns (marked now, alive after).
+///
+/// A page is examined under a share lock, then changed under an exclusive one; entries appended between the two are
+/// newer than the list of dead TIDs, so leaving them is right.
+///
+/// # Errors
+/// If a page is damaged, or a chain does not end.
+pub fn mark_dead<P: Pager>(
+    pager: &P,
+    meta: &Meta,
+    own_bytes: usize,
+    is_dead: &mut dyn FnMut(HeapTid) -> bool,
+) -> Result<(u64, u64), PageError> {
+    let entry_bytes = format::entry_bytes(own_bytes);
+    let (mut marked, mut alive) = (0, 0);
+    let mut work: Vec<(BlockNumber, Vec<usize>)> = Vec::new();
+    for_each_page(pager, meta, entry_bytes, &mut |block, bytes, count| {
+        let mut dead = Vec::new();
+        for at in 0..count {
+            let (entry, _) = format::entry(bytes, at, entry_bytes);
+            if entry.is_dead() {
+                continue;
+            }
+            if is_dead(entry.tid()) { dead.push(at) } else { alive += 1 }
+        }
+        if !dead.is_empty() {
+            marked += dead.len() as u64;
+            work.push((block, dead));
+        }
+        Ok(())
+    })?;
+    for (block, dead) in work {
+        let mut change = pager.change();
+        let bytes = change.page(block)?;
+        dead.iter().for_each(|&at| format::mark_dead(bytes, at, entry_bytes));
+        change.commit();
+    }
+    Ok((marked, alive))
+}

@@ -1,0 +1,121 @@
+//! Pages in PostgreSQL's buffers: pinned and locked by guards.
+//!
+//! Guards do nothing while an error unwinds: PostgreSQL releases pins and content locks when the (sub)transaction
+//! aborts, and releasing a lock after `errfinish` has reset the interrupt counter would corrupt it.
+
+use std::cell::RefCell;
+use std::ops::Deref;
+
+use pages::{BlockNumber, PageBytes};
+use pgrx::pg_sys;
+
+use super::compat;
+
+/// Where blocks of one index were seen in the buffer pool: a hint per block, possibly stale.
+///
+/// `ReadRecentBuffer` checks a hint by pinning the buffer and comparing its tag, which spares the look-up in the
+/// shared mapping table: half of the cost of a page access.
+#[derive(Default)]
+pub struct BufferHints(RefCell<Vec<pg_sys::Buffer>>);
+
+const NO_HINT: pg_sys::Buffer = 0;
+
+impl BufferHints {
+    /// The buffer in which `block` was seen last, 0 for none.
+    #[inline]
+    pub fn get(&self, block: BlockNumber) -> pg_sys::Buffer {
+        self.0.borrow().get(block as usize).copied().unwrap_or(NO_HINT)
+    }
+
+    fn set(&self, block: BlockNumber, buffer: pg_sys::Buffer) {
+        let mut hints = self.0.borrow_mut();
+        let at = block as usize;
+        if at >= hints.len() {
+            hints.resize((at + 1).next_power_of_two(), NO_HINT);
+        }
+        hints[at] = buffer;
+    }
+}
+
+/// A page that is pinned and share-locked.
+pub struct SharedPage {
+    buffer: pg_sys::Buffer,
+    bytes: *const PageBytes,
+}
+
+impl Deref for SharedPage {
+    type Target = PageBytes;
+    #[inline]
+    fn deref(&self) -> &PageBytes {
+        // SAFETY: the buffer is pinned and share-locked until drop, and a buffer holds BLCKSZ = 8192 bytes.
+        unsafe { &*self.bytes }
+    }
+}
+
+impl Drop for SharedPage {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        // SAFETY: the guard owns one pin and the share lock, and releases them once.
+        unsafe { pg_sys::UnlockReleaseBuffer(self.buffer) }
+    }
+}
+
+/// Pins and share-locks a block that exists, by its hint when that is still good.
+///
+/// `use_hint`: false makes the access count for the buffer's usage, which hints alone would not do on PostgreSQL 14
+/// to 17.
+///
+/// # Safety
+/// `relation` is open, and the caller runs on the backend's main thread.
+#[inline]
+pub unsafe fn read_shared(
+    relation: pg_sys::Relation,
+    block: BlockNumber,
+    hints: &BufferHints,
+    use_hint: bool,
+) -> SharedPage {
+    let hint = hints.get(block);
+    // SAFETY: the relation is open, by the contract; a stale hint is detected by ReadRecentBuffer itself.
+    unsafe {
+        let buffer = if use_hint && hint != NO_HINT && compat::read_recent_buffer(relation, block, hint) {
+            hint
+        } else {
+            let buffer = pg_sys::ReadBuffer(relation, block);
+            hints.set(block, buffer);
+            buffer
+        };
+        pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_SHARE as i32);
+        SharedPage { buffer, bytes: pg_sys::BufferGetBlock(buffer).cast() }
+    }
+}
+
+/// Asks the processor to load bytes of a page whose buffer is known by a hint. A stale hint costs nothing but the
+/// wasted load.
+#[inline]
+pub fn prefetch(hint: pg_sys::Buffer, offset: usize, length: usize) {
+    if hint <= NO_HINT || hint > shared_buffers() {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the hint is a valid shared buffer number, so its block address exists; a prefetch reads nothing
+        // that the program can observe.
+        unsafe {
+            let start = pg_sys::BufferGetBlock(hint).cast::<i8>().add(offset);
+            for line in (0..length).step_by(64) {
+                _mm_prefetch::<_MM_HINT_T0>(start.add(line));
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (offset, length);
+}
+
+fn shared_buffers() -> i32 {
+    // SAFETY: a plain integer that is set once at server start.
+    unsafe { pg_sys::NBuffers }
+}

@@ -1,0 +1,112 @@
+//! What differs between PostgreSQL's major versions, each behind one signature. The only file with version cfgs
+//! besides the access method's handler table.
+
+use pages::BlockNumber;
+use pgrx::pg_sys;
+
+/// Tries to pin `block` in the buffer where it was seen last.
+///
+/// # Safety
+/// `relation` is open.
+#[inline]
+pub unsafe fn read_recent_buffer(
+    relation: pg_sys::Relation,
+    block: BlockNumber,
+    buffer: pg_sys::Buffer,
+) -> bool {
+    // SAFETY: the relation is open, by the contract; the buffer number came from PostgreSQL.
+    unsafe {
+        pg_sys::ReadRecentBuffer(file_locator(relation), pg_sys::ForkNumber::MAIN_FORKNUM, block, buffer)
+    }
+}
+
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+unsafe fn file_locator(relation: pg_sys::Relation) -> pg_sys::RelFileNode {
+    // SAFETY: the relation is open, by the caller's contract.
+    unsafe { (*relation).rd_node }
+}
+
+#[cfg(not(any(feature = "pg14", feature = "pg15")))]
+unsafe fn file_locator(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
+    // SAFETY: the relation is open, by the caller's contract.
+    unsafe { (*relation).rd_locator }
+}
+
+/// The number of the index's file, which changes when it is rebuilt.
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn file_number(relation: pg_sys::Relation) -> u64 {
+    // SAFETY: the relation is open, by the contract.
+    let locator = unsafe { file_locator(relation) };
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    let (space, number) = (u32::from(locator.spcNode), u32::from(locator.relNode));
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    let (space, number) = (u32::from(locator.spcOid), u32::from(locator.relNumber));
+    u64::from(space) << 32 | u64::from(number)
+}
+
+/// PostgreSQL's cost-based delay of vacuum, with its interrupt check.
+///
+/// # Safety
+/// Runs on the backend's main thread, with no buffer lock held.
+pub unsafe fn vacuum_delay_point() {
+    // SAFETY: by the contract.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        pg_sys::vacuum_delay_point();
+    }
+    // SAFETY: by the contract.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::vacuum_delay_point(false);
+    }
+}
+
+/// Whether hits by [`read_recent_buffer`] leave the usage count of a buffer alone, so that the clock sweep would
+/// take it for cold.
+pub const RECENT_HITS_LOOK_COLD: bool = cfg!(not(feature = "pg18"));
+
+/// Rows of the heap as the planner's statistics estimate them, at least 0.
+///
+/// # Safety
+/// `info` is a valid `RelOptInfo`.
+pub unsafe fn relation_tuples(info: *const pg_sys::RelOptInfo) -> f64 {
+    // SAFETY: by the contract.
+    unsafe { (*info).tuples.max(0.0) }
+}
+
+/// Reserves a prefix of setting names, so that misspelt ones are reported.
+pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
+    // SAFETY: the string is valid for the call.
+    #[cfg(not(feature = "pg14"))]
+    unsafe {
+        pg_sys::MarkGUCPrefixReserved(prefix.as_ptr());
+    }
+    // SAFETY: the string is valid for the call.
+    #[cfg(feature = "pg14")]
+    unsafe {
+        pg_sys::EmitWarningsOnPlaceholders(prefix.as_ptr());
+    }
+}
+
+/// Whether changes of the relation go to the WAL: it is permanent, and not a new file under `wal_level = minimal`,
+/// which is synced at commit instead (PostgreSQL's RelationNeedsWAL).
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the relation is open, by the contract; `wal_level` is set at server start.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let first_file = (*relation).rd_firstRelfilenodeSubid;
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let first_file = (*relation).rd_firstRelfilelocatorSubid;
+        let is_new_file = (*relation).rd_createSubid != pg_sys::InvalidSubTransactionId
+            || first_file != pg_sys::InvalidSubTransactionId;
+        let is_permanent =
+            (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as std::ffi::c_char;
+        let is_logged = pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;
+        is_permanent && (is_logged || !is_new_file)
+    }
+}

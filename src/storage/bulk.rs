@@ -1,0 +1,90 @@
+//! Pages of a build: written through the buffers without a record each, logged as full images at the end.
+//!
+//! Safe only for a file that nobody else can reach yet and that disappears if the transaction fails: the new file of
+//! CREATE INDEX and REINDEX.
+
+use pages::error::PageError;
+use pages::pager::BulkWriter;
+use pages::{BlockNumber, PAGE_SIZE, PageBytes};
+use pgrx::pg_sys;
+
+/// Appends pages to a new index file.
+pub struct BulkPages {
+    relation: pg_sys::Relation,
+    first: BlockNumber,
+    next: BlockNumber,
+}
+
+impl BulkPages {
+    /// # Safety
+    /// `relation` is open for as long as this lives, its file was created in this transaction and nobody else can
+    /// read it; this is the backend's main thread.
+    pub unsafe fn new(relation: pg_sys::Relation) -> Self {
+        // SAFETY: the relation is open, by the contract.
+        let first = unsafe {
+            pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM)
+        };
+        Self { relation, first, next: first }
+    }
+
+    /// Replaces a page that this writer has appended.
+    pub fn replace(&mut self, block: BlockNumber, page: &PageBytes) {
+        assert!((self.first..self.next).contains(&block), "only pages of this build are replaced");
+        // SAFETY: the relation is open and the block exists.
+        let buffer = unsafe { pg_sys::ReadBuffer(self.relation, block) };
+        self.fill(buffer, page, true);
+    }
+
+    /// Logs all pages, if the index is logged.
+    pub fn finish(self) {
+        // SAFETY: the relation is open, by the contract of `new`.
+        if unsafe { crate::pg::compat::needs_wal(self.relation) } && self.next > self.first {
+            // SAFETY: the pages of this range were filled by this writer and have standard headers.
+            unsafe {
+                pg_sys::log_newpage_range(
+                    self.relation,
+                    pg_sys::ForkNumber::MAIN_FORKNUM,
+                    self.first,
+                    self.next,
+                    true,
+                );
+            }
+        }
+    }
+
+    fn fill(&self, buffer: pg_sys::Buffer, page: &PageBytes, lock: bool) {
+        // SAFETY: the buffer is pinned, exclusively locked here, and holds BLCKSZ bytes.
+        unsafe {
+            if lock {
+                pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            }
+            std::ptr::copy_nonoverlapping(
+                page.as_ptr(),
+                pg_sys::BufferGetBlock(buffer).cast::<u8>(),
+                PAGE_SIZE,
+            );
+            pg_sys::MarkBufferDirty(buffer);
+            pg_sys::UnlockReleaseBuffer(buffer);
+        }
+    }
+}
+
+impl BulkWriter for BulkPages {
+    fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError> {
+        pgrx::check_for_interrupts!();
+        // SAFETY: the relation is open, and nobody else extends its file.
+        let buffer = unsafe {
+            pg_sys::ReadBufferExtended(
+                self.relation,
+                pg_sys::ForkNumber::MAIN_FORKNUM,
+                pg_sys::InvalidBlockNumber,
+                pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK,
+                std::ptr::null_mut(),
+            )
+        };
+        self.fill(buffer, page, false);
+        let block = self.next;
+        self.next += 1;
+        Ok(block)
+    }
+}

@@ -1,0 +1,7 @@
+//! The page layer on PostgreSQL: buffers and generic WAL behind `pages::pager`.
+
+mod bulk;
+mod pager;
+
+pub use bulk::BulkPages;
+pub use pager::RelationPager;
