@@ -10,6 +10,8 @@ pub mod mem_pager;
 pub mod pager;
 pub mod pending;
 pub mod plan;
+pub mod segment;
+pub mod space;
 pub mod tids;
 
 pub use error::{PageError, Problem};

@@ -1,7 +1,7 @@
 //! The first page of a segment: where its parts are and how far to search it.
 //!
-//! A segment's pages are numbered from 0 (this page) in the order in which they were written; the extents say where
-//! they lie in the file. Centroid, nodes and TIDs are runs of such numbers.
+//! A segment's other pages are numbered from 0 in the order in which they were written; the extents say where they
+//! lie in the file. Centroid, nodes and TIDs are runs of such numbers. The header is written last.
 
 use super::page::{self, CONTENT_BYTES, PageKind, read_at, write_at};
 use crate::error::PageError;
@@ -83,7 +83,7 @@ on_disk! {
         pub node_page: u32,
         /// TIDs: first page
         pub tid_page: u32,
-        /// pages of the segment, this one included
+        /// pages of the segment, this one left out
         pub pages: u32,
         /// extents in use
         pub extent_count: u32,

@@ -1,0 +1,126 @@
+//! From loaded rows to a segment in the file: the steps and who may run them.
+//!
+//! [`prepare`] is pure computation for worker threads; [`write()`] runs where pages may be touched.
+
+use ann::build::{BuildError, Control, Params, Rows, Space as BuildSpace};
+use ann::{Metric, recall};
+
+use super::calibrate::{self, SAMPLE_ROWS, TRUTH_CANDIDATES, Truth};
+use super::encode::{EncodedNodes, Loader};
+use super::read::SegmentState;
+use super::write::{write_header, write_pages};
+use crate::error::PageError;
+use crate::format::meta::SegmentEntry;
+use crate::pager::{BulkWriter, Pager};
+use crate::plan::NodePlan;
+use crate::space::Space;
+
+/// Nodes per entry point.
+const NODES_PER_SEED: usize = 512;
+/// Most entry points: scanning their codes must cost less than the hops it saves.
+const SEEDS_MAX: usize = 512;
+/// Entry points of a graph without codes: each costs a page.
+const SEEDS_MAX_WITHOUT_CODES: usize = 16;
+
+/// A segment that is ready to be written.
+pub struct Prepared {
+    nodes: EncodedNodes,
+    graph: ann::build::FlatGraph,
+    truth: Vec<Truth>,
+}
+
+/// What the builder is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildOptions {
+    /// Option `m`.
+    pub m: usize,
+    /// Option `ef_construction`.
+    pub ef_construction: usize,
+    /// Seed of its random choices.
+    pub seed: u64,
+}
+
+/// The shape of an index's nodes.
+pub fn node_plan(space: &Space, m: usize) -> NodePlan {
+    NodePlan::choose(space.padded_dim(), 2 * m, space.has_estimates())
+}
+
+/// Memory in bytes per row that loading and building take at most, for deciding when a segment is full.
+pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
+    let plan = node_plan(space, options.m);
+    let params = params(options, &plan, NODES_PER_SEED);
+    let rows = 1 << 16;
+    let byte_dim = space.padded_dim() + 64;
+    let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
+    let load = 4 * space.dim() + 16;
+    let build = codes as u64 + ann::build::working_bytes(rows, byte_dim, &params) / rows as u64;
+    build.max((load + codes) as u64)
+}
+
+fn params(options: &BuildOptions, plan: &NodePlan, nodes: usize) -> Params {
+    let seeds_max = if plan.is_inline() { SEEDS_MAX } else { SEEDS_MAX_WITHOUT_CODES };
+    Params {
+        max_degree: plan.lanes().min(2 * options.m.max(4)),
+        ef_construction: options.ef_construction,
+        seed: options.seed,
+        seeds: (nodes / NODES_PER_SEED).clamp(1, seeds_max),
+    }
+}
+
+/// Encodes the rows, builds their graph and finds exact neighbors of a sample. Runs in the caller's rayon pool and
+/// polls `control` for cancellation.
+///
+/// # Errors
+/// If cancelled, or if there are more rows than a segment can number.
+pub fn prepare(
+    loader: Loader,
+    space: &Space,
+    options: &BuildOptions,
+    control: &Control,
+) -> Result<Prepared, BuildError> {
+    let plan = node_plan(space, options.m);
+    let mut nodes = loader.encode(space, plan);
+    let build_space = if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 };
+    let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
+    let graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
+    let step = nodes.count().div_ceil(SAMPLE_ROWS).max(1);
+    let sample: Vec<u32> = (0..nodes.count() as u32).step_by(step).collect();
+    let neighbors = recall::exact_neighbors(&rows, build_space, &sample, TRUTH_CANDIDATES, control)?;
+    let truth =
+        sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect();
+    nodes.bytes = Vec::new();
+    Ok(Prepared { nodes, graph, truth })
+}
+
+/// Writes a prepared segment and returns its entry for the manifest, which does not refer to it yet.
+///
+/// `pager` reads what `writer` has written.
+///
+/// # Errors
+/// What reading and writing raise.
+pub fn write<P: Pager, W: BulkWriter>(
+    pager: &P,
+    writer: &mut W,
+    space: &Space,
+    segment: u32,
+    prepared: Prepared,
+) -> Result<SegmentEntry, PageError> {
+    let Prepared { nodes, graph, truth } = prepared;
+    let header = write_pages(writer, segment, &nodes, &graph)?;
+    let mut positions = vec![0; nodes.count()];
+    for (position, &node) in graph.order.iter().enumerate() {
+        positions[node as usize] = position as u32;
+    }
+    drop(graph);
+    let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
+    let curve = calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?;
+    calibrate::store(&mut state.header, &curve);
+    let block = write_header(writer, segment, &state.header)?;
+    Ok(SegmentEntry {
+        segment,
+        header: block,
+        rows: state.header.rows,
+        pages: state.header.pages + 1,
+        reserved: [0; 2],
+    })
+}

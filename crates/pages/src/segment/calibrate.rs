@@ -1,0 +1,142 @@
+//! How far a segment must be searched for a recall: measured on its own rows.
+//!
+//! A sample of rows is searched for with rising stopping factors, each row left out of its own answer, and the
+//! answers are compared with exact ones. Real queries are less like the rows than the rows are like each other, so
+//! [`gamma_for`] aims above the target.
+
+use ann::search::{Continuation, Effort, Stream};
+use quant::self_code;
+
+use super::encode::EncodedNodes;
+use super::read::{SegmentReader, SegmentState};
+use crate::error::PageError;
+use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
+use crate::pager::Pager;
+use crate::space::{Query, SegmentQuery, Space};
+
+/// Rows that are searched for.
+pub const SAMPLE_ROWS: usize = 200;
+/// Candidates per sample row that are ranked exactly: int8 distances alone confuse the last places.
+pub const TRUTH_CANDIDATES: usize = 40;
+/// Results that recall is measured on.
+const RESULTS: usize = 10;
+/// Factors that are tried, ascending; the search ends when nearly everything is found.
+const GAMMAS: [f32; CURVE_POINTS] =
+    [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
+/// Recall at which the curve ends.
+const ENOUGH: f32 = 0.9995;
+
+/// A sample row and the nodes that may be nearest to it, by input number.
+pub struct Truth {
+    /// The row's node.
+    pub node: u32,
+    /// At least [`RESULTS`] candidates when the segment has them.
+    pub candidates: Vec<u32>,
+}
+
+/// Measures the recall curve of a segment whose pages are written.
+///
+/// `positions`: from input number to node id.
+///
+/// # Errors
+/// If a page can't be read.
+pub fn measure<P: Pager>(
+    pager: &P,
+    space: &Space,
+    state: &SegmentState,
+    nodes: &EncodedNodes,
+    truth: &[Truth],
+    positions: &[u32],
+) -> Result<Vec<CurvePoint>, PageError> {
+    let mut samples = Vec::with_capacity(truth.len());
+    for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
+        let Some(query) = row_query(space, nodes, sample.node) else { continue };
+        let query = SegmentReader::<P>::prepare(space, state, &query);
+        let bound = exact_bound(nodes, sample, &query);
+        samples.push((positions[sample.node as usize], query, bound));
+    }
+    let mut curve = Vec::with_capacity(CURVE_POINTS);
+    if samples.is_empty() {
+        return Ok(curve);
+    }
+    for gamma in GAMMAS {
+        let mut found = 0;
+        for (id, query, bound) in &samples {
+            found += count_found(pager, state, query, gamma, *id, *bound)?;
+        }
+        let recall = found as f32 / (samples.len() * RESULTS) as f32;
+        curve.push(CurvePoint { recall, gamma });
+        if recall >= ENOUGH {
+            break;
+        }
+    }
+    Ok(curve)
+}
+
+/// The vector of a node as a query, decoded from its code.
+fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
+    let node = node as usize;
+    let mut residual = vec![0.0; space.padded_dim()];
+    self_code::decode(nodes.own_of(node), nodes.plan.encoding(), nodes.scales[node], &mut residual);
+    Query::new(space, &space.restore(&mut residual, &nodes.centroid)).ok()
+}
+
+/// The key of the last of the nearest results.
+fn exact_bound(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> f32 {
+    let coded = kernels::Kernels::get().coded(nodes.plan.encoding());
+    let mut keys: Vec<f32> = sample
+        .candidates
+        .iter()
+        .map(|&node| query.key(&coded, nodes.own_of(node as usize), nodes.scales[node as usize]))
+        .collect();
+    keys.sort_unstable_by(f32::total_cmp);
+    keys[RESULTS - 1]
+}
+
+fn count_found<P: Pager>(
+    pager: &P,
+    state: &SegmentState,
+    query: &SegmentQuery,
+    gamma: f32,
+    own_id: u32,
+    bound: f32,
+) -> Result<usize, PageError> {
+    let rules = Continuation { streaming: false, ..Continuation::default() };
+    let mut stream = Stream::new(Effort::Adaptive { gamma }, rules);
+    let mut graph = SegmentReader::new(pager, state, query);
+    let (mut offered, mut found) = (0, 0);
+    while offered < RESULTS {
+        let Some(element) = stream.next(&mut graph)? else { break };
+        if element.id == own_id {
+            continue;
+        }
+        offered += 1;
+        found += usize::from(element.key <= bound);
+    }
+    Ok(found)
+}
+
+/// Stores a curve in a header.
+pub fn store(header: &mut SegmentHeader, curve: &[CurvePoint]) {
+    header.curve_count = curve.len().min(CURVE_POINTS) as u32;
+    header.curve[..header.curve_count as usize].copy_from_slice(&curve[..header.curve_count as usize]);
+}
+
+/// The stopping factor for a recall target (0.5 to 0.999), by linear interpolation of the misses on the curve.
+///
+/// The margin asks for a third fewer misses than the target allows.
+pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
+    let curve = &header.curve[..(header.curve_count as usize).min(CURVE_POINTS)];
+    let wanted = 1.0 - (1.0 - target) * (2.0 / 3.0);
+    let sound = |gamma: f32| if gamma.is_finite() { gamma.clamp(1.0, 16.0) } else { 1.2 };
+    let Some(last) = curve.last() else { return 1.2 };
+    let Some(at) = curve.iter().position(|point| point.recall >= wanted) else {
+        return sound(last.gamma);
+    };
+    if at == 0 {
+        return sound(curve[0].gamma);
+    }
+    let (below, above) = (curve[at - 1], curve[at]);
+    let share = (wanted - below.recall) / (above.recall - below.recall).max(f32::MIN_POSITIVE);
+    sound(below.gamma + share * (above.gamma - below.gamma))
+}

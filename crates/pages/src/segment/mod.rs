@@ -1,0 +1,9 @@
+//! Segments: written once in bulk, then only read, except for the dead marks of their TIDs.
+
+pub mod build;
+pub mod calibrate;
+pub mod encode;
+pub mod read;
+pub mod write;
+
+pub use read::{SegmentReader, SegmentState};

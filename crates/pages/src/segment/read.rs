@@ -1,0 +1,277 @@
+//! A segment as a graph to be searched: one page per hop.
+//!
+//! Locks: one share lock at a time, held while a node is read, none on return. Everything that comes off a page is
+//! checked before it is used as an index: a damaged page is an error with its block, never a panic or a loop.
+
+use std::ops::Range;
+
+use ann::search::{Graph, Hop, Measured};
+use kernels::{Coded, Estimate, Kernels};
+
+use crate::error::PageError;
+use crate::format::node::{NodeHeader, NodeView};
+use crate::format::page::{self, PageKind, read_at};
+use crate::format::segment::{SegmentHeader, centroid_pages};
+use crate::pager::{BlockNumber, Pager};
+use crate::plan::NodePlan;
+use crate::space::{Query, SegmentQuery, Space};
+
+/// What a backend keeps of a segment between queries.
+pub struct SegmentState {
+    /// Number of the segment.
+    pub segment: u32,
+    /// Its first page.
+    pub header: SegmentHeader,
+    /// The shape of its nodes.
+    pub plan: NodePlan,
+    /// The mean that its codes are relative to: dim.
+    pub centroid: Vec<f32>,
+}
+
+impl SegmentState {
+    /// Reads the header and the centroid.
+    ///
+    /// # Errors
+    /// If a page is damaged.
+    pub fn load<P: Pager>(
+        pager: &P,
+        space: &Space,
+        segment: u32,
+        block: BlockNumber,
+    ) -> Result<Self, PageError> {
+        let padded_dim = space.padded_dim() as u32;
+        let header = SegmentHeader::load(&*pager.read(block)?, block, segment, padded_dim)?;
+        let plan =
+            header.plan(space.padded_dim()).ok_or(PageError::damaged(block, "node shape of the segment"))?;
+        if plan.is_inline() && !space.has_estimates() {
+            return Err(PageError::damaged(block, "node shape of the segment"));
+        }
+        let blocks = (0..centroid_pages(padded_dim)).map(|at| header.block_of(header.centroid_page + at));
+        let centroid = load_centroid(pager, space.dim(), segment, blocks)?;
+        Ok(Self { segment, header, plan, centroid })
+    }
+
+    /// The block of the page with node `id`, and where the node starts in its content.
+    #[inline]
+    fn locate(&self, id: u32) -> (BlockNumber, usize) {
+        let per_page = u32::from(self.header.nodes_per_page);
+        let block = self.header.block_of(self.header.node_page + id / per_page);
+        (block, (id % per_page) as usize * self.plan.node_bytes())
+    }
+}
+
+/// Reads a centroid of `dim` dimensions from its pages.
+///
+/// # Errors
+/// If a page is not a centroid's of this segment, or holds a number that is not finite.
+pub fn load_centroid<P: Pager>(
+    pager: &P,
+    dim: usize,
+    segment: u32,
+    blocks: impl Iterator<Item = BlockNumber>,
+) -> Result<Vec<f32>, PageError> {
+    let mut centroid = Vec::with_capacity(dim);
+    for block in blocks {
+        let bytes = pager.read(block)?;
+        page::check(&bytes, block, PageKind::Centroid, segment)?;
+        let content = page::content(&bytes);
+        for at in 0..(content.len() / 4).min(dim - centroid.len()) {
+            let value: f32 = read_at(content, at * 4);
+            if !value.is_finite() {
+                return Err(PageError::damaged(block, "centroid"));
+            }
+            centroid.push(value);
+        }
+    }
+    if centroid.len() == dim { Ok(centroid) } else { Err(PageError::damaged(0, "centroid")) }
+}
+
+/// A segment measured against one query.
+pub struct SegmentReader<'a, P> {
+    pager: &'a P,
+    state: &'a SegmentState,
+    query: &'a SegmentQuery,
+    kernels: &'static Kernels,
+    coded: Coded,
+}
+
+impl<'a, P: Pager> SegmentReader<'a, P> {
+    /// A reader of `state` for a query prepared by [`SegmentReader::prepare`].
+    pub fn new(pager: &'a P, state: &'a SegmentState, query: &'a SegmentQuery) -> Self {
+        let kernels = Kernels::get();
+        Self { pager, state, query, kernels, coded: kernels.coded(state.plan.encoding()) }
+    }
+
+    /// `query` in this segment's terms.
+    pub fn prepare(space: &Space, state: &SegmentState, query: &Query) -> SegmentQuery {
+        SegmentQuery::new(space, query, &state.centroid, state.header.norm_max)
+    }
+
+    /// The rows of node `id`.
+    ///
+    /// # Errors
+    /// If its page is damaged.
+    pub fn rows(&self, id: u32) -> Result<Range<u32>, PageError> {
+        self.with_node(id, |node, block| {
+            let header = self.checked_header(&node, block, id)?;
+            Ok(header.row_start..header.row_start + header.row_count)
+        })
+    }
+
+    #[inline]
+    fn with_node<R>(
+        &self,
+        id: u32,
+        use_node: impl FnOnce(NodeView<'_>, BlockNumber) -> Result<R, PageError>,
+    ) -> Result<R, PageError> {
+        let (block, offset) = self.state.locate(id);
+        let bytes = self.pager.read(block)?;
+        page::check(&bytes, block, PageKind::Nodes, self.state.segment)?;
+        let plan = &self.state.plan;
+        use_node(NodeView::new(plan, &page::content(&bytes)[offset..][..plan.node_bytes()]), block)
+    }
+
+    #[inline]
+    fn checked_header(
+        &self,
+        node: &NodeView<'_>,
+        block: BlockNumber,
+        id: u32,
+    ) -> Result<NodeHeader, PageError> {
+        let header = node.header();
+        let end = u64::from(header.row_start) + u64::from(header.row_count);
+        let is_element = id < self.state.header.nodes;
+        let is_sound = usize::from(header.degree) <= self.state.plan.lanes()
+            && header.scale.is_finite()
+            && end <= u64::from(self.state.header.ranked_rows)
+            && (header.row_count > 0) == is_element;
+        if is_sound { Ok(header) } else { Err(PageError::damaged(block, "graph node")) }
+    }
+
+    #[inline]
+    fn measure(&self, node: &NodeView<'_>, header: &NodeHeader, id: u32) -> Measured {
+        let key = self.query.key(&self.coded, node.own(), header.scale);
+        // A key that is no number comes from a damaged code; it must not hide its row.
+        let key = if key.is_nan() { 0.0 } else { key };
+        Measured { lower: self.query.lower(key, header.error), value: self.query.value(key), key, id }
+    }
+
+    #[inline]
+    fn checked_neighbor(&self, node: &NodeView<'_>, lane: usize, block: BlockNumber) -> Result<u32, PageError> {
+        let id = node.neighbor(lane);
+        if id < self.state.header.nodes { Ok(id) } else { Err(PageError::damaged(block, "neighbor")) }
+    }
+
+    /// A hop over a node that holds its neighbors' codes.
+    #[inline]
+    fn expand_inline(
+        &self,
+        node: &NodeView<'_>,
+        degree: usize,
+        block: BlockNumber,
+        hop: &mut Hop<'_>,
+    ) -> Result<(), PageError> {
+        let plan = &self.state.plan;
+        let mut sums = [0u32; 32];
+        let mut estimates = [0f32; 32];
+        for batch in 0..plan.batches() {
+            let first = batch * 32;
+            if first >= degree {
+                break;
+            }
+            let lanes = plan.batch_lanes(batch);
+            self.kernels.fastscan(self.query.lut.bytes(), node.codes(batch), lanes, &mut sums);
+            let (add, mul) = node.factors(batch);
+            let terms = Estimate {
+                base: self.query.base,
+                lut_scale: self.query.lut.scale(),
+                lut_bias: self.query.lut.bias(),
+            };
+            self.kernels.estimates(&sums, add, mul, &terms, &mut estimates);
+            let mut mask = self.kernels.below(&estimates, lanes.min(degree - first), hop.threshold);
+            while mask != 0 {
+                let lane = mask.trailing_zeros() as usize;
+                mask &= mask - 1;
+                let id = self.checked_neighbor(node, first + lane, block)?;
+                if hop.seen.insert(id) {
+                    hop.candidates.push((estimates[lane], id));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<P: Pager> Graph for SegmentReader<'_, P> {
+    type Error = PageError;
+
+    fn element_count(&self) -> u32 {
+        self.state.header.nodes
+    }
+
+    fn routers(&self) -> Range<u32> {
+        self.state.header.nodes..self.state.header.nodes + self.state.header.routers
+    }
+
+    fn rejects(&self) -> bool {
+        self.state.plan.is_inline()
+    }
+
+    fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        if self.state.plan.is_inline() {
+            return self.with_node(id, |node, block| {
+                let header = self.checked_header(&node, block, id)?;
+                if id < self.state.header.nodes {
+                    hop.measured.push(self.measure(&node, &header, id));
+                }
+                self.expand_inline(&node, usize::from(header.degree), block, hop)
+            });
+        }
+        let mut met = Vec::with_capacity(self.state.plan.lanes());
+        self.with_node(id, |node, block| {
+            let header = self.checked_header(&node, block, id)?;
+            for lane in 0..usize::from(header.degree) {
+                let neighbor = self.checked_neighbor(&node, lane, block)?;
+                if hop.seen.insert(neighbor) {
+                    met.push(neighbor);
+                }
+            }
+            Ok(())
+        })?;
+        for (at, &id) in met.iter().enumerate() {
+            if let Some(&next) = met.get(at + 1) {
+                self.prefetch(next);
+            }
+            let element = self.with_node(id, |node, block| {
+                let header = self.checked_header(&node, block, id)?;
+                Ok(self.measure(&node, &header, id))
+            })?;
+            hop.measured.push(element);
+            hop.candidates.push((element.key, id));
+        }
+        Ok(())
+    }
+
+    fn prefetch(&self, id: u32) {
+        let (block, offset) = self.state.locate(id);
+        self.pager.prefetch(block, page::CONTENT_START + offset, self.state.plan.node_bytes());
+    }
+
+    fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {
+        let header = &self.state.header;
+        let per_page = u32::from(header.nodes_per_page);
+        let plan = &self.state.plan;
+        for first in (0..header.nodes).step_by(per_page as usize) {
+            let (block, _) = self.state.locate(first);
+            let bytes = self.pager.read(block)?;
+            page::check(&bytes, block, PageKind::Nodes, self.state.segment)?;
+            for id in first..(first + per_page).min(header.nodes) {
+                let start = (id - first) as usize * plan.node_bytes();
+                let node = NodeView::new(plan, &page::content(&bytes)[start..][..plan.node_bytes()]);
+                let header = self.checked_header(&node, block, id)?;
+                visit(self.measure(&node, &header, id));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! Writing a segment: centroid, nodes and TIDs as pages, the header last.
+
+use ann::build::FlatGraph;
+
+use super::encode::EncodedNodes;
+use crate::error::PageError;
+use crate::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
+use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
+use crate::format::segment::{
+    CURVE_POINTS, CurvePoint, EXTENTS_MAX, Extent, SegmentHeader, TIDS_PER_PAGE, TidEntry,
+};
+use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PAGE_SIZE, PageBytes};
+use crate::plan::encoding_number;
+
+/// Pages of one segment, in the order in which they are written.
+struct SegmentPages<'w, W> {
+    writer: &'w mut W,
+    segment: u32,
+    pages: u32,
+    extents: Vec<Extent>,
+    last: BlockNumber,
+}
+
+impl<W: BulkWriter> SegmentPages<'_, W> {
+    fn append(&mut self, bytes: &PageBytes) -> Result<(), PageError> {
+        let block = self.writer.append(bytes)?;
+        if self.extents.is_empty() || block != self.last.wrapping_add(1) {
+            self.extents.push(Extent { page: self.pages, block });
+        }
+        self.last = block;
+        self.pages += 1;
+        Ok(())
+    }
+}
+
+/// Writes all pages of a segment but its header, and returns the header without a calibration.
+///
+/// `graph` orders the nodes. Holds no locks between pages.
+///
+/// # Errors
+/// What the writer raises, or when the blocks it gives are too scattered for the header's extents.
+pub fn write_pages<W: BulkWriter>(
+    writer: &mut W,
+    segment: u32,
+    nodes: &EncodedNodes,
+    graph: &FlatGraph,
+) -> Result<SegmentHeader, PageError> {
+    let mut pages = SegmentPages { writer, segment, pages: 0, extents: Vec::new(), last: NO_BLOCK };
+    write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
+    let node_page = pages.pages;
+    let routers = write_nodes(&mut pages, nodes, graph)?;
+    let tid_page = pages.pages;
+    let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
+    write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
+    if pages.extents.len() > EXTENTS_MAX {
+        return Err(PageError::damaged(pages.last, "free space too scattered for a segment"));
+    }
+    let mut extents = [Extent { page: 0, block: 0 }; EXTENTS_MAX];
+    extents[..pages.extents.len()].copy_from_slice(&pages.extents);
+    let plan = &nodes.plan;
+    Ok(SegmentHeader {
+        rows: (nodes.row_tids.len() + nodes.unranked.len()) as u32,
+        ranked_rows: nodes.row_tids.len() as u32,
+        nodes: nodes.count() as u32,
+        routers,
+        lanes: plan.lanes() as u16,
+        node_bytes: plan.node_bytes() as u16,
+        nodes_per_page: plan.nodes_per_page() as u16,
+        encoding: encoding_number(plan.encoding()),
+        inline: u8::from(plan.is_inline()),
+        norm_max: nodes.norm_max,
+        centroid_page: 0,
+        node_page,
+        tid_page,
+        pages: pages.pages,
+        extent_count: pages.extents.len() as u32,
+        curve_count: 0,
+        reserved: [0; 19],
+        curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
+        extents,
+    })
+}
+
+/// Writes the header page and returns its block: what the manifest refers to.
+///
+/// # Errors
+/// What the writer raises.
+pub fn write_header<W: BulkWriter>(
+    writer: &mut W,
+    segment: u32,
+    header: &SegmentHeader,
+) -> Result<BlockNumber, PageError> {
+    let mut bytes = [0; PAGE_SIZE];
+    header.store_new(&mut bytes, segment);
+    writer.append(&bytes)
+}
+
+fn rows_of(nodes: &EncodedNodes, node: u32) -> &[TidEntry] {
+    let node = node as usize;
+    &nodes.row_tids[nodes.row_offsets[node] as usize..nodes.row_offsets[node + 1] as usize]
+}
+
+fn write_centroid<W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    centroid: &[f32],
+    padded_dim: usize,
+) -> Result<(), PageError> {
+    let per_page = CONTENT_BYTES / 4;
+    let mut padded = centroid.to_vec();
+    padded.resize(padded_dim, 0.0);
+    for values in padded.chunks(per_page) {
+        let mut bytes = [0; PAGE_SIZE];
+        page::init(&mut bytes, PageKind::Centroid, pages.segment);
+        for (at, value) in values.iter().enumerate() {
+            write_at(page::content_mut(&mut bytes), at * 4, value);
+        }
+        page::set_used(&mut bytes, values.len() * 4);
+        pages.append(&bytes)?;
+    }
+    Ok(())
+}
+
+/// Writes nodes and routers; returns the number of routers.
+fn write_nodes<W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    nodes: &EncodedNodes,
+    graph: &FlatGraph,
+) -> Result<u32, PageError> {
+    let plan = &nodes.plan;
+    let routers: Vec<&[u32]> = graph.seeds.chunks(plan.lanes()).collect();
+    let count = nodes.count() + routers.len();
+    let mut row_start = 0;
+    for first in (0..count).step_by(plan.nodes_per_page()) {
+        let mut bytes = [0; PAGE_SIZE];
+        page::init(&mut bytes, PageKind::Nodes, pages.segment);
+        let on_page = plan.nodes_per_page().min(count - first);
+        for slot in 0..on_page {
+            let out = &mut page::content_mut(&mut bytes)[slot * plan.node_bytes()..][..plan.node_bytes()];
+            let position = first + slot;
+            if position < nodes.count() {
+                row_start = write_node(nodes, graph, position, row_start, out);
+            } else {
+                write_router(nodes, graph, routers[position - nodes.count()], out);
+            }
+        }
+        page::set_used(&mut bytes, on_page * plan.node_bytes());
+        pages.append(&bytes)?;
+    }
+    Ok(routers.len() as u32)
+}
+
+/// Writes the node at `position`; returns the row after its last.
+fn write_node(
+    nodes: &EncodedNodes,
+    graph: &FlatGraph,
+    position: usize,
+    row_start: u32,
+    out: &mut [u8],
+) -> u32 {
+    let node = graph.order[position] as usize;
+    let neighbors = graph.neighbors_of(position);
+    let row_count = nodes.row_offsets[node + 1] - nodes.row_offsets[node];
+    let header = NodeHeader {
+        row_start,
+        row_count,
+        degree: neighbors.len().min(nodes.plan.lanes()) as u16,
+        flags: 0,
+        scale: nodes.scales[node],
+        error: nodes.errors[node],
+        reserved: [0; 3],
+    };
+    write_own(out, &header, nodes.own_of(node));
+    write_neighbors(nodes, graph, neighbors, out);
+    row_start + row_count
+}
+
+fn write_router(nodes: &EncodedNodes, graph: &FlatGraph, seeds: &[u32], out: &mut [u8]) {
+    let header = NodeHeader {
+        row_start: 0,
+        row_count: 0,
+        degree: seeds.len() as u16,
+        flags: 0,
+        scale: 0.0,
+        error: 0.0,
+        reserved: [0; 3],
+    };
+    write_own(out, &header, &[]);
+    write_neighbors(nodes, graph, seeds, out);
+}
+
+fn write_neighbors(nodes: &EncodedNodes, graph: &FlatGraph, neighbors: &[u32], out: &mut [u8]) {
+    let plan = &nodes.plan;
+    for (lane, &id) in neighbors.iter().take(plan.lanes()).enumerate() {
+        let node = graph.order[id as usize] as usize;
+        let (code, (add, mul)) = if plan.is_inline() {
+            (&nodes.bits[node * plan.code_bytes()..][..plan.code_bytes()], nodes.factors[node])
+        } else {
+            (&[][..], (0, 0))
+        };
+        write_neighbor(plan, out, lane, &NeighborCode { id, code, add, mul });
+    }
+}
+
+fn write_tids<'t, W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    tids: impl Iterator<Item = &'t TidEntry>,
+) -> Result<(), PageError> {
+    let mut bytes = [0; PAGE_SIZE];
+    let mut used = 0;
+    for tid in tids {
+        if used == 0 {
+            page::init(&mut bytes, PageKind::Tids, pages.segment);
+        }
+        write_at(page::content_mut(&mut bytes), used, tid);
+        used += size_of::<TidEntry>();
+        if used == TIDS_PER_PAGE as usize * size_of::<TidEntry>() {
+            page::set_used(&mut bytes, used);
+            pages.append(&bytes)?;
+            used = 0;
+        }
+    }
+    if used > 0 {
+        page::set_used(&mut bytes, used);
+        pages.append(&bytes)?;
+    }
+    Ok(())
+}
