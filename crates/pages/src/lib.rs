@@ -9,6 +9,7 @@ pub mod format;
 pub mod mem_pager;
 pub mod pager;
 pub mod pending;
+pub mod plain;
 pub mod plan;
 pub mod segment;
 pub mod space;

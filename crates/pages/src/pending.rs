@@ -168,7 +168,7 @@ fn for_each_page<P: Pager>(
 
 /// Marks the pending rows that `is_dead` names; returns (marked now, alive after).
 ///
-/// A page is examined under a share lock, then changed under an exclusive one; entries appended between the two are
+/// `is_dead` runs without a lock, between the reading of a page and its change: entries appended in between are
 /// newer than the list of dead TIDs, so leaving them is right.
 ///
 /// # Errors
@@ -180,28 +180,19 @@ pub fn mark_dead<P: Pager>(
     is_dead: &mut dyn FnMut(HeapTid) -> bool,
 ) -> Result<(u64, u64), PageError> {
     let entry_bytes = format::entry_bytes(own_bytes);
-    let (mut marked, mut alive) = (0, 0);
-    let mut work: Vec<(BlockNumber, Vec<usize>)> = Vec::new();
+    let mut live: Vec<(BlockNumber, usize, HeapTid)> = Vec::new();
     for_each_page(pager, meta, entry_bytes, &mut |block, bytes, count| {
-        let mut dead = Vec::new();
-        for at in 0..count {
-            let (entry, _) = format::entry(bytes, at, entry_bytes);
-            if entry.is_dead() {
-                continue;
-            }
-            if is_dead(entry.tid()) { dead.push(at) } else { alive += 1 }
-        }
-        if !dead.is_empty() {
-            marked += dead.len() as u64;
-            work.push((block, dead));
-        }
+        let entries = (0..count).map(|at| (at, format::entry(bytes, at, entry_bytes).0));
+        live.extend(entries.filter(|(_, e)| !e.is_dead()).map(|(at, e)| (block, at, e.tid())));
         Ok(())
     })?;
-    for (block, dead) in work {
+    let total = live.len() as u64;
+    live.retain(|(_, _, tid)| is_dead(*tid));
+    for page in live.chunk_by(|a, b| a.0 == b.0) {
         let mut change = pager.change();
-        let bytes = change.page(block)?;
-        dead.iter().for_each(|&at| format::mark_dead(bytes, at, entry_bytes));
+        let bytes = change.page(page[0].0)?;
+        page.iter().for_each(|(_, at, _)| format::mark_dead(bytes, *at, entry_bytes));
         change.commit();
     }
-    Ok((marked, alive))
+    Ok((live.len() as u64, total - live.len() as u64))
 }

@@ -57,6 +57,8 @@ pub struct Measured {
     pub key: f32,
     /// The element.
     pub id: u32,
+    /// What the store wants to get back with the element; tells elements with the same id apart.
+    pub payload: u64,
 }
 
 /// One hop: what the search tells the store, and what the store answers.
@@ -77,7 +79,8 @@ pub trait Graph {
     type Error;
     /// Elements are numbered from 0 to this.
     fn element_count(&self) -> u32;
-    /// Ids of the routing entries, which have neighbors but are no elements; not below `element_count`.
+    /// Ids of the routing entries, which have neighbors but are no elements; not below `element_count`. A store
+    /// without any is no graph: all its elements are measured at once.
     fn routers(&self) -> Range<u32>;
     /// Whether hops leave out neighbors at or above the threshold.
     fn rejects(&self) -> bool;
@@ -123,7 +126,7 @@ impl Default for Continuation {
     }
 }
 
-/// Orders measured elements by their lower bound, ties by id.
+/// Orders measured elements by their lower bound; ties by id and payload, so that no two are equal.
 #[derive(Clone, Copy, Debug)]
 struct ByLower(Measured);
 
@@ -140,7 +143,8 @@ impl PartialOrd for ByLower {
 }
 impl Ord for ByLower {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.lower.total_cmp(&other.0.lower).then(self.0.id.cmp(&other.0.id))
+        let by_bound = self.0.lower.total_cmp(&other.0.lower);
+        by_bound.then(self.0.id.cmp(&other.0.id)).then(self.0.payload.cmp(&other.0.payload))
     }
 }
 
@@ -245,7 +249,8 @@ impl Stream {
 
     fn start<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
         self.started = true;
-        if graph.element_count() <= LINEAR_ELEMENTS && self.rules.streaming {
+        let is_small = graph.element_count() <= LINEAR_ELEMENTS && self.rules.streaming;
+        if is_small || graph.routers().is_empty() {
             self.begin_linear(graph);
             return Ok(());
         }

@@ -86,6 +86,12 @@ pub fn load_centroid<P: Pager>(
     if centroid.len() == dim { Ok(centroid) } else { Err(PageError::damaged(0, "centroid")) }
 }
 
+/// The rows of an element that a [`SegmentReader`] has measured.
+pub fn rows_of(element: &Measured) -> Range<u32> {
+    let start = (element.payload >> 32) as u32;
+    start..start + element.payload as u32
+}
+
 /// A segment measured against one query.
 pub struct SegmentReader<'a, P> {
     pager: &'a P,
@@ -105,17 +111,6 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     /// `query` in this segment's terms.
     pub fn prepare(space: &Space, state: &SegmentState, query: &Query) -> SegmentQuery {
         SegmentQuery::new(space, query, &state.centroid, state.header.norm_max)
-    }
-
-    /// The rows of node `id`.
-    ///
-    /// # Errors
-    /// If its page is damaged.
-    pub fn rows(&self, id: u32) -> Result<Range<u32>, PageError> {
-        self.with_node(id, |node, block| {
-            let header = self.checked_header(&node, block, id)?;
-            Ok(header.row_start..header.row_start + header.row_count)
-        })
     }
 
     #[inline]
@@ -153,7 +148,9 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         let key = self.query.key(&self.coded, node.own(), header.scale);
         // A key that is no number comes from a damaged code; it must not hide its row.
         let key = if key.is_nan() { 0.0 } else { key };
-        Measured { lower: self.query.lower(key, header.error), value: self.query.value(key), key, id }
+        let payload = u64::from(header.row_start) << 32 | u64::from(header.row_count);
+        let (lower, value) = (self.query.lower(key, header.error), self.query.value(key));
+        Measured { lower, value, key, id, payload }
     }
 
     #[inline]
