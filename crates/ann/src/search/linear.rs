@@ -57,8 +57,8 @@ impl LinearPass {
 
     /// Reads all elements and keeps the least of the range that were not offered.
     fn fill<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
-        let Self { offered, capacity, cursor, after, is_below, .. } = &*self;
         let mut batch = std::mem::take(&mut self.batch).into_vec();
+        let Self { offered, capacity, cursor, after, is_below, .. } = &*self;
         let mut overflowed = false;
         graph.measure_all(&mut |element| {
             let candidate = ByLower(element);
