@@ -110,3 +110,25 @@ pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
         is_permanent && (is_logged || !is_new_file)
     }
 }
+
+/// Counts an index scan in the statistics views.
+///
+/// # Safety
+/// `index` is open.
+pub unsafe fn count_index_scan(index: pg_sys::Relation) {
+    // SAFETY: by the contract. PostgreSQL's pgstat_count_index_scan is a macro: statistics are counted when the
+    // relation has, or may get, a place for them.
+    unsafe {
+        #[cfg(not(feature = "pg14"))]
+        if (*index).pgstat_info.is_null() && (*index).pgstat_enabled {
+            pg_sys::pgstat_assoc_relation(index);
+        }
+        if let Some(info) = (*index).pgstat_info.as_mut() {
+            #[cfg(any(feature = "pg14", feature = "pg15"))]
+            let scans = &mut info.t_counts.t_numscans;
+            #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+            let scans = &mut info.counts.numscans;
+            *scans += 1;
+        }
+    }
+}

@@ -2,4 +2,6 @@
 
 pub mod buffer;
 pub mod compat;
+pub mod datum;
 pub mod threads;
+pub mod tid;

@@ -1,0 +1,136 @@
+//! What a backend keeps of an index between statements: the parsed manifest, centroids, the rotation, and where its
+//! pages were in the buffer pool.
+//!
+//! The meta page is read at the start of every scan and insert anyway, for the manifest; its index id and generation
+//! tell whether what is kept still holds. So nothing here has to be invalidated: an entry of a dropped or rebuilt
+//! index is never found again and falls out when the cache is full.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ann::Metric;
+use pages::error::PageError;
+use pages::format::meta::Meta;
+use pages::pager::Pager;
+use pages::segment::SegmentState;
+use pages::segment::read::load_centroid;
+use pages::space::Space;
+use pages::{BlockNumber, NO_BLOCK};
+use pgrx::pg_sys;
+
+use crate::error::IndexError;
+use crate::pg::buffer::BufferHints;
+use crate::pg::compat;
+use crate::storage::RelationPager;
+
+/// Indexes kept at once.
+const INDEXES_MAX: usize = 64;
+
+thread_local! {
+    static CACHE: RefCell<HashMap<u64, Rc<Entry>>> = RefCell::new(HashMap::new());
+}
+
+/// What is kept per index file.
+#[derive(Default)]
+struct Entry {
+    hints: Rc<BufferHints>,
+    parsed: RefCell<Option<Rc<Parsed>>>,
+}
+
+/// The parsed form of one state of an index.
+pub struct Parsed {
+    index_id: u64,
+    generation: u64,
+    /// What the index does to vectors.
+    pub space: Space,
+    /// Its segments, in the manifest's order.
+    pub segments: Vec<SegmentState>,
+    /// What pending rows are relative to: dim.
+    pub pending_centroid: Vec<f32>,
+}
+
+/// An index, opened for one statement.
+pub struct OpenIndex {
+    /// Where its pages were in the buffer pool.
+    pub hints: Rc<BufferHints>,
+    /// The meta page, as it was when the index was opened.
+    pub meta: Meta,
+    /// Its parsed form.
+    pub parsed: Rc<Parsed>,
+}
+
+impl OpenIndex {
+    /// Reads the meta page and whatever else the backend does not know yet.
+    ///
+    /// # Errors
+    /// If a page is damaged or of a later format.
+    ///
+    /// # Safety
+    /// `index` is open, and this is the backend's main thread.
+    pub unsafe fn new(index: pg_sys::Relation) -> Result<Self, IndexError> {
+        // SAFETY: by the contract.
+        let entry = entry_of(unsafe { compat::file_number(index) });
+        // SAFETY: by the contract; the pager lives in this call only.
+        let pager = unsafe { RelationPager::new(index, &entry.hints) };
+        let read = || -> Result<(Meta, Rc<Parsed>), PageError> {
+            let meta = Meta::load(&*pager.read(0)?)?;
+            let known = entry.parsed.borrow().clone();
+            let is_current =
+                |parsed: &Rc<Parsed>| (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation);
+            let parsed = match known.filter(is_current) {
+                Some(parsed) => parsed,
+                None => {
+                    let parsed = Rc::new(parse(&pager, &meta)?);
+                    *entry.parsed.borrow_mut() = Some(Rc::clone(&parsed));
+                    parsed
+                }
+            };
+            Ok((meta, parsed))
+        };
+        // SAFETY: by the contract.
+        let (meta, parsed) = read().map_err(|error| unsafe { IndexError::page(index, error) })?;
+        Ok(Self { hints: Rc::clone(&entry.hints), meta, parsed })
+    }
+}
+
+fn entry_of(file: u64) -> Rc<Entry> {
+    CACHE.with_borrow_mut(|cache| {
+        if let Some(entry) = cache.get(&file) {
+            return Rc::clone(entry);
+        }
+        if cache.len() >= INDEXES_MAX {
+            cache.clear();
+        }
+        Rc::clone(cache.entry(file).or_default())
+    })
+}
+
+fn parse<P: Pager>(pager: &P, meta: &Meta) -> Result<Parsed, PageError> {
+    let metric = Metric::from_number(meta.metric).ok_or(PageError::damaged(0, "metric"))?;
+    let space = Space::new(metric, meta.dim as usize, meta.rotation_seed);
+    let segments = meta
+        .segments()
+        .iter()
+        .map(|entry| SegmentState::load(pager, &space, entry.segment, entry.header))
+        .collect::<Result<Vec<_>, _>>()?;
+    let pending_centroid = pending_centroid(pager, meta)?;
+    Ok(Parsed {
+        index_id: meta.index_id,
+        generation: meta.generation,
+        space,
+        segments,
+        pending_centroid,
+    })
+}
+
+/// The centroid that the meta page names: adjacent blocks, or the origin.
+fn pending_centroid<P: Pager>(pager: &P, meta: &Meta) -> Result<Vec<f32>, PageError> {
+    let dim = meta.dim as usize;
+    if meta.centroid == NO_BLOCK {
+        return Ok(vec![0.0; dim]);
+    }
+    let pages = pages::format::segment::centroid_pages(meta.padded_dim);
+    let blocks = (0..pages).map(|at| meta.centroid.wrapping_add(at) as BlockNumber);
+    load_centroid(pager, dim, meta.centroid_segment, blocks)
+}

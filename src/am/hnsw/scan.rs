@@ -1,0 +1,329 @@
+//! Index scans: a merge of streams, one per segment and one for the pending rows.
+//!
+//! A scan reads the meta page once, when its first row is wanted, and keeps that state. Each stream offers its rows
+//! by a bound below their distance; the merge takes the least. The executor computes the real distance of each row
+//! that it is offered (`xs_recheckorderby`) and holds it back until the bound of the next one has passed it: so rows
+//! leave in the exact order of the operator, and vectors are read from the heap once.
+//!
+//! No lock or pin is held between calls.
+
+use std::ops::Range;
+use std::rc::Rc;
+
+use ann::search::{Continuation, Effort, Measured, Stream};
+use pages::error::PageError;
+use pages::format::segment::{TID_DEAD, TID_LAST, TidEntry};
+use pages::plain::{self, ListedRows, PendingRows};
+use pages::segment::calibrate::gamma_for;
+use pages::segment::read::{self, SegmentReader};
+use pages::space::{Placement, Query, SegmentQuery};
+use pages::tids;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::cache::OpenIndex;
+use crate::error::{IndexError, OrReport};
+use crate::guc::{self, IterativeScan, ScanSettings};
+use crate::pg::datum::DetoastedVector;
+use crate::pg::tid;
+use crate::storage::RelationPager;
+
+/// Bytes of an element that a linear pass holds, its share of the heap included.
+const ELEMENT_BYTES: f64 = 40.0;
+
+/// What a scan keeps between calls; lives in the scan's memory context and is dropped with it.
+#[derive(Default)]
+struct ScanState {
+    running: Option<RunningScan>,
+}
+
+/// A scan that has read the meta page.
+struct RunningScan {
+    open: OpenIndex,
+    sources: Vec<Source>,
+    /// Rows of the element that was taken last.
+    rows: Option<ElementRows>,
+    /// Elements that may still be taken; the fixed candidate list of `hnsw.iterative_scan = off`.
+    elements_left: usize,
+    is_null_query: bool,
+}
+
+/// One stream of the merge, and the element that it offers next.
+struct Source {
+    kind: SourceKind,
+    stream: Stream,
+    head: Option<Measured>,
+    is_started: bool,
+}
+
+enum SourceKind {
+    /// Graph of segment number `.0` of the manifest.
+    Graph(usize, SegmentQuery),
+    /// Rows of a segment that have no place in the order.
+    WithoutPlace(usize),
+    /// All rows of a segment, in no order.
+    All(usize, u16),
+    /// Pending rows; without a query in no order.
+    Pending(Option<SegmentQuery>, u16),
+}
+
+/// Rows that share one element.
+struct ElementRows {
+    segment: usize,
+    rows: Range<u32>,
+    page: Vec<TidEntry>,
+    lower: f64,
+}
+
+/// `ambeginscan`
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambeginscan(
+    index: pg_sys::Relation,
+    keys: i32,
+    orderbys: i32,
+) -> pg_sys::IndexScanDesc {
+    // SAFETY: PostgreSQL passes an open index; the state and the arrays live in the scan's memory context.
+    unsafe {
+        let scan = pg_sys::RelationGetIndexScan(index, keys, orderbys);
+        let state = PgMemoryContexts::CurrentMemoryContext.leak_and_drop_on_delete(ScanState::default());
+        (*scan).opaque = state.cast();
+        let count = orderbys.max(1) as usize;
+        (*scan).xs_orderbyvals = pg_sys::palloc0(size_of::<pg_sys::Datum>() * count).cast();
+        (*scan).xs_orderbynulls = pg_sys::palloc0(size_of::<bool>() * count).cast();
+        scan
+    }
+}
+
+/// `amrescan`: forgets what the scan has read.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amrescan(
+    scan: pg_sys::IndexScanDesc,
+    keys: pg_sys::ScanKey,
+    key_count: i32,
+    orderbys: pg_sys::ScanKey,
+    orderby_count: i32,
+) {
+    // SAFETY: the scan comes from `ambeginscan`, which allocated room for the keys.
+    unsafe {
+        if !keys.is_null() && key_count > 0 {
+            std::ptr::copy(keys, (*scan).keyData, key_count as usize);
+        }
+        if !orderbys.is_null() && orderby_count > 0 {
+            std::ptr::copy(orderbys, (*scan).orderByData, orderby_count as usize);
+        }
+        (*(*scan).opaque.cast::<ScanState>()).running = None;
+    }
+}
+
+/// `amendscan`: the state's shell is dropped with its memory context.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
+    // SAFETY: the scan comes from `ambeginscan`.
+    unsafe { (*(*scan).opaque.cast::<ScanState>()).running = None }
+}
+
+/// `amgettuple`: the next row, with a bound below its distance.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amgettuple(
+    scan: pg_sys::IndexScanDesc,
+    _direction: pg_sys::ScanDirection::Type,
+) -> bool {
+    // SAFETY: the scan comes from `ambeginscan` and was given its keys.
+    unsafe {
+        let state = &mut *(*scan).opaque.cast::<ScanState>();
+        let index = (*scan).indexRelation;
+        if state.running.is_none() {
+            state.running = Some(start(scan).or_report());
+        }
+        let Some(running) = &mut state.running else { return false };
+        let hints = Rc::clone(&running.open.hints);
+        let pager = RelationPager::new(index, &hints);
+        let next = running.next_row(&pager).map_err(|error| IndexError::page(index, error)).or_report();
+        let Some((row, lower)) = next else { return false };
+        (*scan).xs_heaptid = tid::to_pg(row.tid());
+        (*scan).xs_recheck = false;
+        (*scan).xs_recheckorderby = !running.is_null_query;
+        *(*scan).xs_orderbynulls = running.is_null_query;
+        *(*scan).xs_orderbyvals = pg_sys::Datum::from(lower.to_bits());
+        true
+    }
+}
+
+/// Reads the manifest and prepares the streams.
+unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> {
+    // SAFETY: the scan comes from `amgettuple`; PostgreSQL has filled it in.
+    unsafe {
+        if (*scan).numberOfOrderBys <= 0 || (*scan).orderByData.is_null() {
+            return Err(IndexError::ScanWithoutOrder);
+        }
+        if !is_mvcc((*scan).xs_snapshot) {
+            return Err(IndexError::SnapshotNotMvcc);
+        }
+        pgstat_count_scan((*scan).indexRelation);
+        let open = OpenIndex::new((*scan).indexRelation)?;
+        let key = &*(*scan).orderByData;
+        if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
+            return Ok(RunningScan::new(open, Err(Placement::First), true, &guc::scan_settings()));
+        }
+        let vector = DetoastedVector::new(key.sk_argument);
+        let dim = open.parsed.space.dim();
+        if vector.as_slice().len() != dim {
+            return Err(IndexError::DifferentDimensions { left: dim, right: vector.as_slice().len() });
+        }
+        let query = Query::new(&open.parsed.space, vector.as_slice());
+        Ok(RunningScan::new(open, query, false, &guc::scan_settings()))
+    }
+}
+
+unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
+    use pg_sys::SnapshotType::{SNAPSHOT_HISTORIC_MVCC, SNAPSHOT_MVCC};
+    // SAFETY: null or a valid snapshot, by the executor.
+    unsafe {
+        !snapshot.is_null() && matches!((*snapshot).snapshot_type, SNAPSHOT_MVCC | SNAPSHOT_HISTORIC_MVCC)
+    }
+}
+
+/// Counts the scan in pg_stat_user_indexes.
+unsafe fn pgstat_count_scan(index: pg_sys::Relation) {
+    // SAFETY: the index is open, by the caller.
+    unsafe { crate::pg::compat::count_index_scan(index) }
+}
+
+impl RunningScan {
+    fn new(
+        open: OpenIndex,
+        query: Result<Query, Placement>,
+        is_null_query: bool,
+        settings: &ScanSettings,
+    ) -> Self {
+        let mut sources = Vec::with_capacity(open.parsed.segments.len() + 1);
+        let rules = rules(settings);
+        let mut add = |kind, effort| {
+            sources.push(Source { kind, stream: Stream::new(effort, rules), head: None, is_started: false });
+        };
+        let space = &open.parsed.space;
+        let any_effort = Effort::Pool { ef: 1 };
+        match &query {
+            Ok(query) => {
+                for (at, state) in open.parsed.segments.iter().enumerate() {
+                    let prepared = SegmentReader::<RelationPager<'_>>::prepare(space, state, query);
+                    add(SourceKind::Graph(at, prepared), effort(settings, &state.header));
+                    if state.header.rows > state.header.ranked_rows {
+                        add(SourceKind::WithoutPlace(at), any_effort);
+                    }
+                }
+                let norm_max = 1.0;
+                let prepared = SegmentQuery::new(space, query, &open.parsed.pending_centroid, norm_max);
+                add(SourceKind::Pending(Some(prepared), 0), any_effort);
+            }
+            Err(placement) => {
+                let flag = if *placement == Placement::Last { TID_LAST } else { 0 };
+                (0..open.parsed.segments.len()).for_each(|at| add(SourceKind::All(at, flag), any_effort));
+                add(SourceKind::Pending(None, flag), any_effort);
+            }
+        }
+        let elements_left = match settings.iterative_scan {
+            IterativeScan::Off => settings.ef_search.unwrap_or(guc::EF_SEARCH_DEFAULT) as usize,
+            _ => usize::MAX,
+        };
+        Self { open, sources, rows: None, elements_left, is_null_query }
+    }
+
+    /// The next row that vacuum has not marked, with its bound; NaN for distances that are NaN.
+    fn next_row(&mut self, pager: &RelationPager<'_>) -> Result<Option<(TidEntry, f64)>, PageError> {
+        loop {
+            if let Some(rows) = &mut self.rows {
+                let state = &self.open.parsed.segments[rows.segment];
+                while let Some(row) = rows.page.pop() {
+                    if row.flags & TID_DEAD == 0 {
+                        return Ok(Some((row, rows.lower)));
+                    }
+                }
+                if !rows.rows.is_empty() {
+                    let end = rows.rows.end;
+                    let next = tids::read(pager, state.segment, &state.header, rows.rows.clone(), &mut rows.page)?;
+                    rows.rows = next..end;
+                    rows.page.reverse();
+                    continue;
+                }
+                self.rows = None;
+            }
+            if self.elements_left == 0 {
+                return Ok(None);
+            }
+            let Some((source, element)) = self.next_element(pager)? else { return Ok(None) };
+            self.elements_left -= 1;
+            if let SourceKind::Graph(segment, _) = self.sources[source].kind {
+                let rows = read::rows_of(&element);
+                self.rows = Some(ElementRows { segment, rows, page: Vec::new(), lower: element.lower });
+                continue;
+            }
+            let row = plain::tid_of(&element);
+            let lower = if row.flags & TID_LAST != 0 { f64::NAN } else { element.lower };
+            return Ok(Some((row, lower)));
+        }
+    }
+
+    /// The least of what the streams offer.
+    fn next_element(&mut self, pager: &RelationPager<'_>) -> Result<Option<(usize, Measured)>, PageError> {
+        for source in &mut self.sources {
+            if !source.is_started {
+                source.is_started = true;
+                source.head = source.advance(&self.open, pager)?;
+            }
+        }
+        let heads = self.sources.iter().enumerate().filter_map(|(at, source)| Some((at, source.head?.lower)));
+        let Some((least, _)) = heads.min_by(|a, b| a.1.total_cmp(&b.1)) else { return Ok(None) };
+        let source = &mut self.sources[least];
+        let Some(element) = source.head.take() else { return Ok(None) };
+        source.is_started = false;
+        Ok(Some((least, element)))
+    }
+}
+
+impl Source {
+    fn advance(
+        &mut self,
+        open: &OpenIndex,
+        pager: &RelationPager<'_>,
+    ) -> Result<Option<Measured>, PageError> {
+        let segments = &open.parsed.segments;
+        match &self.kind {
+            SourceKind::Graph(at, query) => {
+                self.stream.next(&mut SegmentReader::new(pager, &segments[*at], query))
+            }
+            SourceKind::WithoutPlace(at) => {
+                let state = &segments[*at];
+                self.stream.next(&mut ListedRows::without_place(pager, state.segment, &state.header))
+            }
+            SourceKind::All(at, flag) => {
+                let state = &segments[*at];
+                self.stream.next(&mut ListedRows::all(pager, state.segment, &state.header, *flag))
+            }
+            SourceKind::Pending(query, flag) => {
+                self.stream.next(&mut PendingRows::new(pager, &open.meta, query.as_ref(), *flag)?)
+            }
+        }
+    }
+}
+
+/// How a scan goes on after its first effort.
+fn rules(settings: &ScanSettings) -> Continuation {
+    // SAFETY: a plain setting, in kilobytes.
+    let work_mem = f64::from(unsafe { pg_sys::work_mem }) * 1024.0;
+    Continuation {
+        streaming: settings.iterative_scan != IterativeScan::Off,
+        strict: settings.iterative_scan == IterativeScan::StrictOrder,
+        expansions_max: settings.max_scan_tuples.map_or(u64::MAX, |tuples| tuples as u64),
+        linear_elements_max: (work_mem * settings.scan_mem_multiplier / ELEMENT_BYTES) as usize,
+    }
+}
+
+/// The effort for one segment: an explicit candidate list, or what its calibration says.
+fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeader) -> Effort {
+    match (settings.ef_search, settings.iterative_scan) {
+        (Some(ef), _) => Effort::Pool { ef: ef as usize },
+        (None, IterativeScan::Off) => Effort::Pool { ef: guc::EF_SEARCH_DEFAULT as usize },
+        (None, _) => Effort::Adaptive { gamma: gamma_for(header, settings.recall_target as f32) },
+    }
+}

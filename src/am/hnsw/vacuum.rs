@@ -1,0 +1,105 @@
+//! `ambulkdelete` and `amvacuumcleanup`: dead rows are marked where they are.
+//!
+//! One pass over the TID pages of all segments and over the pending pages; one record per page that has something to
+//! mark. Graph nodes stay: a node whose rows are all dead still leads to its neighbors. Marks are set by one process
+//! at a time, because whoever calls these holds ShareUpdateExclusiveLock on the table.
+
+use pages::tids::HeapTid;
+use pages::{PageError, pending, tids};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::cache::OpenIndex;
+use crate::error::{IndexError, OrReport};
+use crate::pg::{compat, tid};
+use crate::storage::RelationPager;
+
+/// TIDs between two looks at the cost-based delay.
+const DELAY_TIDS: u64 = 1000;
+
+/// Marks the rows that the callback names. No buffer lock is held while the callback runs, nor on return.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambulkdelete(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+    callback: pg_sys::IndexBulkDeleteCallback,
+    callback_state: *mut std::ffi::c_void,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: PostgreSQL passes a valid info with an open index, and the callback with its state.
+    unsafe {
+        let stats = ensure_stats(stats);
+        let mut seen = 0;
+        let mut is_dead = |row: HeapTid| {
+            seen += 1;
+            if seen % DELAY_TIDS == 0 {
+                compat::vacuum_delay_point();
+            }
+            let mut pointer = tid::to_pg(row);
+            callback.is_some_and(|callback| {
+                pg_sys::ffi::pg_guard_ffi_boundary(|| callback(&raw mut pointer, callback_state))
+            })
+        };
+        let (removed, alive) = bulk_delete((*info).index, &mut is_dead).or_report();
+        (*stats).tuples_removed += removed as f64;
+        (*stats).num_index_tuples = alive as f64;
+        (*stats).estimated_count = false;
+        stats
+    }
+}
+
+unsafe fn bulk_delete(
+    index: pg_sys::Relation,
+    is_dead: &mut dyn FnMut(HeapTid) -> bool,
+) -> Result<(u64, u64), IndexError> {
+    // SAFETY: the index is open, by the callback's contract.
+    let open = unsafe { OpenIndex::new(index)? };
+    // SAFETY: as above.
+    let pager = unsafe { RelationPager::new(index, &open.hints) };
+    let mut mark = || -> Result<(u64, u64), PageError> {
+        let (mut removed, mut alive) = (0, 0);
+        for state in &open.parsed.segments {
+            let counts = tids::mark_dead(&pager, state.segment, &state.header, is_dead)?;
+            (removed, alive) = (removed + counts.0, alive + counts.1);
+        }
+        let counts = pending::mark_dead(&pager, &open.meta, own_bytes(&open)?, is_dead)?;
+        Ok((removed + counts.0, alive + counts.1))
+    };
+    // SAFETY: as above.
+    mark().map_err(|error| unsafe { IndexError::page(index, error) })
+}
+
+fn own_bytes(open: &OpenIndex) -> Result<usize, PageError> {
+    let encoding = pages::plan::encoding_of(open.meta.encoding).ok_or(PageError::damaged(0, "encoding"))?;
+    Ok(quant::self_code::code_bytes(encoding, open.parsed.space.padded_dim()))
+}
+
+/// Fills in what VACUUM reports.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn amvacuumcleanup(
+    info: *mut pg_sys::IndexVacuumInfo,
+    stats: *mut pg_sys::IndexBulkDeleteResult,
+) -> *mut pg_sys::IndexBulkDeleteResult {
+    // SAFETY: PostgreSQL passes a valid info with an open index.
+    unsafe {
+        if (*info).analyze_only {
+            return stats;
+        }
+        let is_first = stats.is_null();
+        let stats = ensure_stats(stats);
+        if is_first {
+            (*stats).num_index_tuples = (*info).num_heap_tuples;
+            (*stats).estimated_count = true;
+        }
+        (*stats).num_pages =
+            pg_sys::RelationGetNumberOfBlocksInFork((*info).index, pg_sys::ForkNumber::MAIN_FORKNUM);
+        stats
+    }
+}
+
+unsafe fn ensure_stats(stats: *mut pg_sys::IndexBulkDeleteResult) -> *mut pg_sys::IndexBulkDeleteResult {
+    if !stats.is_null() {
+        return stats;
+    }
+    // SAFETY: palloc0 returns zeroed memory of this size or raises.
+    unsafe { pg_sys::palloc0(size_of::<pg_sys::IndexBulkDeleteResult>()).cast() }
+}

@@ -1,0 +1,3 @@
+//! The access methods.
+
+pub mod hnsw;
