@@ -1,5 +1,13 @@
 //! proxima: vector similarity search for PostgreSQL.
-#![allow(unsafe_code, reason = "this package is the PostgreSQL side; each module narrows it")]
+//!
+//! Everything in this package may call PostgreSQL, on the backend's main thread only; the crates below it can't.
+#![allow(unsafe_code, reason = "this package is the PostgreSQL side; each unsafe block says why it holds")]
+
+mod am;
+mod error;
+mod guc;
+mod pg;
+mod storage;
 
 use pgrx::prelude::*;
 
@@ -10,5 +18,7 @@ compile_error!("proxima needs panic = \"unwind\": PostgreSQL errors travel throu
 
 /// Called by PostgreSQL when the library is loaded.
 #[pg_guard]
-#[unsafe(no_mangle)]
-pub extern "C-unwind" fn _PG_init() {}
+pub extern "C-unwind" fn _PG_init() {
+    guc::init();
+    am::hnsw::options::init();
+}

@@ -2,6 +2,16 @@
 
 pub mod buffer;
 pub mod compat;
-pub mod datum;
+pub mod detoast;
+pub mod progress;
 pub mod threads;
 pub mod tid;
+
+/// A random number from PostgreSQL's strong source.
+pub fn random_u64() -> u64 {
+    let mut bytes = [0u8; 8];
+    // SAFETY: fills exactly the buffer.
+    let is_filled = unsafe { pgrx::pg_sys::pg_strong_random(bytes.as_mut_ptr().cast(), bytes.len()) };
+    assert!(is_filled, "the system has no source of random numbers");
+    u64::from_ne_bytes(bytes)
+}

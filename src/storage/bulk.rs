@@ -27,6 +27,11 @@ impl BulkPages {
         Self { relation, first, next: first }
     }
 
+    /// Whether nothing has been appended.
+    pub fn is_empty(&self) -> bool {
+        self.next == self.first
+    }
+
     /// Replaces a page that this writer has appended.
     pub fn replace(&mut self, block: BlockNumber, page: &PageBytes) {
         assert!((self.first..self.next).contains(&block), "only pages of this build are replaced");
@@ -86,5 +91,30 @@ impl BulkWriter for BulkPages {
         let block = self.next;
         self.next += 1;
         Ok(block)
+    }
+}
+
+/// Writes the only page of an unlogged index's init fork, and logs it: it is what crash recovery copies over the
+/// main fork, also on a standby that never saw the main fork.
+///
+/// # Safety
+/// `relation` is open, its init fork is empty, and this is the backend's main thread.
+pub unsafe fn write_init_fork(relation: pg_sys::Relation, page: &PageBytes) {
+    // SAFETY: by the contract; the buffer is pinned and exclusively locked between the calls, and the critical
+    // section turns an error between the change and its record into a restart.
+    unsafe {
+        let buffer = pg_sys::ReadBufferExtended(
+            relation,
+            pg_sys::ForkNumber::INIT_FORKNUM,
+            pg_sys::InvalidBlockNumber,
+            pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK,
+            std::ptr::null_mut(),
+        );
+        pg_sys::CritSectionCount += 1;
+        std::ptr::copy_nonoverlapping(page.as_ptr(), pg_sys::BufferGetBlock(buffer).cast::<u8>(), PAGE_SIZE);
+        pg_sys::MarkBufferDirty(buffer);
+        pg_sys::log_newpage_buffer(buffer, true);
+        pg_sys::CritSectionCount -= 1;
+        pg_sys::UnlockReleaseBuffer(buffer);
     }
 }

@@ -3,5 +3,5 @@
 mod bulk;
 mod pager;
 
-pub use bulk::BulkPages;
+pub use bulk::{BulkPages, write_init_fork};
 pub use pager::RelationPager;

@@ -87,15 +87,9 @@ impl<P: Pager> Graph for PendingRows<'_, P> {
             let is_unranked = entry.flags & (TID_FIRST | TID_LAST) != 0;
             match self.query {
                 Some(query) if !is_unranked => {
-                    let key = query.key(&self.coded, own, entry.scale);
-                    let key = if key.is_nan() { 0.0 } else { key };
-                    visit(Measured {
-                        lower: query.lower(key, entry.error),
-                        value: query.value(key),
-                        key,
-                        id: 0,
-                        payload: pack(entry.block, entry.offset, 0),
-                    });
+                    let (key, value, lower) = query.measure_any(&self.coded, own, entry.scale, entry.error);
+                    let payload = pack(entry.block, entry.offset, 0);
+                    visit(Measured { lower, value, key, id: 0, payload });
                 }
                 Some(_) => visit(unranked(entry.block, entry.offset, entry.flags)),
                 None => visit(unranked(entry.block, entry.offset, self.unranked_flag)),

@@ -147,6 +147,9 @@ pub struct SegmentQuery {
     /// Inner product: |query| / |scaled query|.
     unscale: f64,
     query_norm: f64,
+    /// Inner product: of the scaled query with the centroid, and the centroid's norm.
+    to_centroid: f64,
+    centroid_norm: f64,
     rounding: f64,
 }
 
@@ -154,7 +157,7 @@ impl SegmentQuery {
     /// Prepares `query` for residuals about `centroid` (dim), of rows with norms up to `norm_max` (inner product).
     pub fn new(space: &Space, query: &Query, centroid: &[f32], norm_max: f32) -> Self {
         let mut vector = vec![0.0; space.padded_dim];
-        let (mut offset, mut unscale) = (0.0, 1.0);
+        let (mut offset, mut unscale, mut to_centroid) = (0.0, 1.0, 0.0);
         let mut base = 0.0;
         if space.metric == Metric::InnerProduct {
             let target = f64::from(norm_max).max(f64::from(f32::MIN_POSITIVE));
@@ -163,7 +166,7 @@ impl SegmentQuery {
             let scaled: Vec<f32> = query.placed.iter().map(|&q| (f64::from(q) * scale) as f32).collect();
             vector[..space.dim].copy_from_slice(&scaled);
             space.rotation.rotate(&mut vector);
-            let to_centroid: f64 = scaled.iter().zip(centroid).map(|(&q, &c)| f64::from(q) * f64::from(c)).sum();
+            to_centroid = scaled.iter().zip(centroid).map(|(&q, &c)| f64::from(q) * f64::from(c)).sum::<f64>();
             offset = norm(&scaled).powi(2) + target * target;
             base = offset - 2.0 * to_centroid;
         } else {
@@ -190,6 +193,8 @@ impl SegmentQuery {
             offset,
             unscale,
             query_norm: query.norm,
+            to_centroid,
+            centroid_norm: norm(centroid),
             rounding: (space.padded_dim as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
         }
     }
@@ -216,6 +221,22 @@ impl SegmentQuery {
             Metric::InnerProduct => (key - self.offset) / 2.0 * self.unscale,
             Metric::L1 => key,
         }
+    }
+
+    /// Key, value and bound of a row whose norm may exceed what the query was prepared for: a pending row.
+    pub fn measure_any(&self, kernel: &kernels::Coded, own: &[u8], scale: f32, error: f32) -> (f32, f64, f64) {
+        if self.metric != Metric::InnerProduct {
+            let key = self.key(kernel, own, scale);
+            let key = if key.is_nan() { 0.0 } else { key };
+            return (key, self.value(key), self.lower(key, error));
+        }
+        let product = f64::from(kernel.inner_product(&self.vector, own, scale));
+        let origin = vec![0.0; self.vector.len()];
+        let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, own, scale)).sqrt();
+        let value = -(self.to_centroid + product) * self.unscale;
+        let slack = f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5);
+        let lower = value - self.query_norm * slack;
+        (0.0, value, if lower.is_nan() { f64::NEG_INFINITY } else { lower })
     }
 
     /// A bound below any value that the operator gives for a row with this key, whose stored vector is off by at

@@ -13,7 +13,7 @@ use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
-use crate::pg::datum::DetoastedVector;
+use crate::pg::detoast::DetoastedVector;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 

@@ -24,7 +24,7 @@ use pgrx::prelude::*;
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
 use crate::guc::{self, IterativeScan, ScanSettings};
-use crate::pg::datum::DetoastedVector;
+use crate::pg::detoast::DetoastedVector;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 

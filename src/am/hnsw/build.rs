@@ -1,0 +1,286 @@
+//! `ambuild` and `ambuildempty`.
+//!
+//! The leader reads the heap and loads rows; when they are all there, or the memory that maintenance_work_mem allows
+//! is used up, worker threads encode them and build a graph while the leader waits for them and for interrupts; then
+//! the leader writes the segment's pages. An index that does not fit is several segments, which scans merge. The
+//! manifest is written last. Nobody can reach the new file before the transaction commits, so pages are logged as
+//! full images once, at the end.
+//!
+//! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
+//! maintenance_work_mem; besides, 4 MB for each thread and what PostgreSQL itself uses.
+
+use std::sync::atomic::Ordering;
+
+use ann::build::{BuildError, Control};
+use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
+use pages::pager::BulkWriter;
+use pages::plan::encoding_number;
+use pages::segment::build::{self, BuildOptions};
+use pages::segment::encode::Loader;
+use pages::space::Space;
+use pages::{NO_BLOCK, PAGE_SIZE, PageError};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::opclass;
+use super::options::Options;
+use crate::error::{IndexError, OrReport};
+use crate::pg::buffer::BufferHints;
+use crate::pg::detoast::DetoastedVector;
+use crate::pg::{progress, threads, tid};
+use crate::storage::{BulkPages, RelationPager};
+
+/// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
+const SEGMENT_ROWS_MIN: u64 = 1000;
+/// Version of the extension as written into the meta page.
+const WRITTEN_BY: u16 = 1;
+
+/// A build in progress.
+struct Build<'b> {
+    index: pg_sys::Relation,
+    space: Space,
+    options: BuildOptions,
+    rows_max: usize,
+    threads: usize,
+    pages: &'b mut BulkPages,
+    hints: BufferHints,
+    loader: Loader,
+    meta: Meta,
+    indexed: f64,
+}
+
+/// Builds the index from its table.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambuild(
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    index_info: *mut pg_sys::IndexInfo,
+) -> *mut pg_sys::IndexBuildResult {
+    // SAFETY: PostgreSQL passes open relations; the index's file is new and empty.
+    unsafe {
+        let mut pages = BulkPages::new(index);
+        let (heap_tuples, index_tuples) = build_index(heap, index, index_info, &mut pages).or_report();
+        pages.finish();
+        let result: *mut pg_sys::IndexBuildResult =
+            pg_sys::palloc0(size_of::<pg_sys::IndexBuildResult>()).cast();
+        (*result).heap_tuples = heap_tuples;
+        (*result).index_tuples = index_tuples;
+        result
+    }
+}
+
+/// Writes the init fork of an unlogged index: an empty index.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn ambuildempty(index: pg_sys::Relation) {
+    // SAFETY: PostgreSQL passes an open index whose init fork is empty.
+    unsafe {
+        let mut page = [0; PAGE_SIZE];
+        new_meta(index).or_report().store_new(&mut page);
+        crate::storage::write_init_fork(index, &page);
+    }
+}
+
+unsafe fn build_index(
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    index_info: *mut pg_sys::IndexInfo,
+    pages: &mut BulkPages,
+) -> Result<(f64, f64), IndexError> {
+    // SAFETY: both relations are open, by the callback's contract.
+    unsafe {
+        let mut build = Build::new(index, pages)?;
+        build.write_meta()?;
+        progress::phase(progress::Phase::LoadingTuples);
+        let heap_tuples = if heap.is_null() {
+            0.0
+        } else {
+            let state: *mut Build<'_> = &raw mut build;
+            pg_sys::table_index_build_scan(
+                heap,
+                index,
+                index_info,
+                true,
+                true,
+                Some(add_row),
+                state.cast(),
+                std::ptr::null_mut(),
+            )
+        };
+        build.finish_segment()?;
+        build.write_meta()?;
+        Ok((heap_tuples, build.indexed))
+    }
+}
+
+/// Receives a row of the heap scan.
+#[pg_guard]
+unsafe extern "C-unwind" fn add_row(
+    _index: pg_sys::Relation,
+    heap_tid: pg_sys::ItemPointer,
+    values: *mut pg_sys::Datum,
+    is_null: *mut bool,
+    _is_alive: bool,
+    state: *mut std::ffi::c_void,
+) {
+    // SAFETY: PostgreSQL hands back the state given to the scan, one value and one null flag, and a valid TID.
+    unsafe {
+        if *is_null {
+            return;
+        }
+        let build = &mut *state.cast::<Build<'_>>();
+        let vector = DetoastedVector::new(*values);
+        build.add(vector.as_slice(), tid::from_pg(*heap_tid)).or_report();
+    }
+}
+
+/// The manifest of an empty index with this index's options.
+unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
+    // SAFETY: the index is open, by the caller; it has a column 1.
+    let (options, metric, typmod) = unsafe {
+        let typmod = pg_sys::get_atttypmod((*index).rd_id, 1);
+        (Options::of(index), opclass::metric(index)?, typmod)
+    };
+    if typmod < 1 {
+        return Err(IndexError::NoDimensions);
+    }
+    if options.ef_construction < 2 * options.m {
+        return Err(IndexError::EfConstructionTooSmall);
+    }
+    let dim = typmod as u32;
+    let space_dim = dim.next_multiple_of(64);
+    let plan = pages::plan::NodePlan::choose(
+        space_dim as usize,
+        2 * usize::from(options.m),
+        metric.has_estimates(),
+    );
+    Ok(Meta::new(&MetaParams {
+        dim,
+        padded_dim: space_dim,
+        metric: metric as u8,
+        encoding: encoding_number(plan.encoding()),
+        m: options.m,
+        ef_construction: options.ef_construction,
+        index_id: crate::pg::random_u64(),
+        rotation_seed: ROTATION_SEED,
+        written_by: WRITTEN_BY,
+    }))
+}
+
+/// Seed of every index's rotation: the same data give the same index.
+const ROTATION_SEED: u64 = 0x7072_6F78_696D_6131;
+
+impl<'b> Build<'b> {
+    unsafe fn new(index: pg_sys::Relation, pages: &'b mut BulkPages) -> Result<Self, IndexError> {
+        // SAFETY: the index is open, by the caller.
+        let meta = unsafe { new_meta(index)? };
+        let metric = ann::Metric::from_number(meta.metric).ok_or(IndexError::UnsupportedType)?;
+        let space = Space::new(metric, meta.dim as usize, meta.rotation_seed);
+        let options = BuildOptions {
+            m: usize::from(meta.m),
+            ef_construction: usize::from(meta.ef_construction),
+            seed: meta.rotation_seed,
+        };
+        // SAFETY: plain settings; the first is in kilobytes.
+        let (memory, workers) = unsafe {
+            (pg_sys::maintenance_work_mem as u64 * 1024, pg_sys::max_parallel_maintenance_workers)
+        };
+        let rows_max = (memory / build::bytes_per_row(&space, &options)).max(SEGMENT_ROWS_MIN) as usize;
+        let loader = Loader::new(space.dim());
+        Ok(Self {
+            index,
+            space,
+            options,
+            rows_max,
+            threads: workers.max(0) as usize + 1,
+            pages,
+            hints: BufferHints::default(),
+            loader,
+            meta,
+            indexed: 0.0,
+        })
+    }
+
+    fn add(&mut self, vector: &[f32], row: pages::tids::HeapTid) -> Result<(), IndexError> {
+        if vector.len() != self.space.dim() {
+            return Err(IndexError::UnexpectedDimensions {
+                expected: self.space.dim(),
+                actual: vector.len(),
+            });
+        }
+        self.loader.push(&self.space, vector, row);
+        self.indexed += 1.0;
+        progress::tuples_done(self.indexed as i64);
+        if self.loader.rows() >= self.rows_max && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
+            self.finish_segment()?;
+        }
+        Ok(())
+    }
+
+    /// Turns the loaded rows into a segment of the manifest.
+    fn finish_segment(&mut self) -> Result<(), IndexError> {
+        if self.loader.rows() == 0 {
+            return Ok(());
+        }
+        progress::phase(progress::Phase::BuildingGraph);
+        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space.dim()));
+        let control = Control::default();
+        let (space, options) = (&self.space, &self.options);
+        let prepared = threads::with_workers(
+            self.threads,
+            || build::prepare(loader, space, options, &control),
+            || control.cancel.store(true, Ordering::Relaxed),
+            || progress::work(&control),
+        )
+        .ok_or(IndexError::NoThreads)?
+        .map_err(|error| match error {
+            BuildError::Cancelled => IndexError::Cancelled,
+            BuildError::TooManyRows => IndexError::TooManyRows,
+        })?;
+        progress::phase(progress::Phase::WritingPages);
+        let segment = self.meta.next_segment;
+        // SAFETY: the index stays open for the whole build.
+        let pager = unsafe { RelationPager::new(self.index, &self.hints) };
+        let entry = build::write(&pager, self.pages, &self.space, segment, prepared)
+            .map_err(|error| self.page_error(error))?;
+        if self.meta.centroid == NO_BLOCK {
+            self.meta.centroid = first_block(&pager, &entry, self.meta.padded_dim)
+                .map_err(|error| self.page_error(error))?;
+            self.meta.centroid_segment = segment;
+        }
+        self.meta.segments[self.meta.segment_count as usize] = entry;
+        self.meta.segment_count += 1;
+        self.meta.next_segment += 1;
+        self.meta.generation += 1;
+        progress::phase(progress::Phase::LoadingTuples);
+        Ok(())
+    }
+
+    /// Writes block 0: first as a place holder, then for good.
+    fn write_meta(&mut self) -> Result<(), IndexError> {
+        let mut page = [0; PAGE_SIZE];
+        self.meta.store_new(&mut page);
+        if self.pages.is_empty() {
+            self.pages.append(&page).map_err(|error| self.page_error(error))?;
+        } else {
+            self.pages.replace(0, &page);
+        }
+        Ok(())
+    }
+
+    fn page_error(&self, error: PageError) -> IndexError {
+        // SAFETY: the index stays open for the whole build.
+        unsafe { IndexError::page(self.index, error) }
+    }
+}
+
+/// The block where a segment's centroid starts. A build's pages are adjacent.
+fn first_block(
+    pager: &RelationPager<'_>,
+    entry: &pages::format::meta::SegmentEntry,
+    padded_dim: u32,
+) -> Result<u32, PageError> {
+    use pages::format::segment::SegmentHeader;
+    use pages::pager::Pager;
+    let header = SegmentHeader::load(&*pager.read(entry.header)?, entry.header, entry.segment, padded_dim)?;
+    Ok(header.block_of(header.centroid_page))
+}
