@@ -4,6 +4,7 @@
 //! that only grow. FORMAT.md has every byte; [`format`] is its source.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod error;
 pub mod format;
 pub mod mem_pager;

@@ -26,6 +26,7 @@ mod cache;
 mod cost;
 pub mod handler;
 mod insert;
+pub mod inspect;
 mod opclass;
 pub mod options;
 mod scan;

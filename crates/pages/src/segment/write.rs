@@ -158,7 +158,7 @@ fn write_node(
     out: &mut [u8],
 ) -> u32 {
     let node = graph.order[position] as usize;
-    let neighbors = graph.neighbors_of(position);
+    let neighbors = graph.neighbors(position as u32);
     let row_count = nodes.row_offsets[node + 1] - nodes.row_offsets[node];
     let header = NodeHeader {
         row_start,

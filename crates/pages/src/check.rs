@@ -1,0 +1,240 @@
+//! Whether an index is whole: every page that the manifest leads to, and every block of the file.
+//!
+//! For tests and for `proxima.check_index()`. Reads each page under a share lock, one at a time; an index that is
+//! written meanwhile may show rows twice or not at all, but its pages must be sound at any moment.
+
+use std::collections::HashSet;
+
+use crate::error::PageError;
+use crate::format::meta::Meta;
+use crate::format::node::NodeView;
+use crate::format::page::{self, PageKind};
+use crate::format::segment::SegmentHeader;
+use crate::pager::{BlockNumber, NO_BLOCK, Pager};
+use crate::plan::{NodePlan, encoding_of};
+use crate::tids::{self, HeapTid};
+use crate::{format, pending};
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Segments in the manifest.
+    pub segments: u64,
+    /// Rows in segments that are not marked dead.
+    pub segment_rows: u64,
+    /// Rows marked dead, pending ones included.
+    pub dead_rows: u64,
+    /// Pending rows that are not marked dead.
+    pub pending_rows: u64,
+    /// Graph nodes.
+    pub nodes: u64,
+    /// Nodes that no path from the entry points reaches.
+    pub unreachable_nodes: u64,
+    /// Blocks that nothing refers to: left behind by crashes, harmless.
+    pub orphan_blocks: u64,
+    /// Heap TIDs that two live entries name.
+    pub repeated_tids: u64,
+    /// What contradicts the format; empty in a sound index.
+    pub problems: Vec<PageError>,
+}
+
+impl Report {
+    /// Whether searches find everything that they should.
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.unreachable_nodes == 0 && self.repeated_tids == 0
+    }
+}
+
+/// Problems that a report lists at most.
+const PROBLEMS_MAX: usize = 100;
+
+struct Checker<'a, P> {
+    pager: &'a P,
+    report: Report,
+    blocks: HashSet<BlockNumber>,
+    live: HashSet<HeapTid>,
+}
+
+/// Checks everything. Problems are listed, not raised.
+pub fn check<P: Pager>(pager: &P) -> Report {
+    let mut checker =
+        Checker { pager, report: Report::default(), blocks: HashSet::new(), live: HashSet::new() };
+    if let Err(error) = checker.check_index() {
+        checker.problem(error);
+    }
+    checker.report
+}
+
+impl<P: Pager> Checker<'_, P> {
+    fn problem(&mut self, error: PageError) {
+        if self.report.problems.len() < PROBLEMS_MAX {
+            self.report.problems.push(error);
+        }
+    }
+
+    fn check_index(&mut self) -> Result<(), PageError> {
+        let meta = Meta::load(&*self.pager.read(0)?)?;
+        self.blocks.insert(0);
+        for entry in meta.segments() {
+            self.report.segments += 1;
+            self.blocks.insert(entry.header);
+            if let Err(error) = self.check_segment(&meta, entry.segment, entry.header) {
+                self.problem(error);
+            }
+        }
+        if let Err(error) = self.check_pending(&meta) {
+            self.problem(error);
+        }
+        let blocks = self.pager.block_count();
+        self.report.orphan_blocks = (0..blocks).filter(|block| !self.blocks.contains(block)).count() as u64;
+        Ok(())
+    }
+
+    fn check_segment(&mut self, meta: &Meta, segment: u32, block: BlockNumber) -> Result<(), PageError> {
+        let header = SegmentHeader::load(&*self.pager.read(block)?, block, segment, meta.padded_dim)?;
+        let plan = header
+            .plan(meta.padded_dim as usize)
+            .ok_or(PageError::damaged(block, "node shape of the segment"))?;
+        let shared = |kind| (kind, segment);
+        for page in 0..header.pages {
+            let kind = match page {
+                _ if page >= header.tid_page => shared(PageKind::Tids),
+                _ if page >= header.node_page => shared(PageKind::Nodes),
+                _ => shared(PageKind::Centroid),
+            };
+            let block = header.block_of(page);
+            if !self.blocks.insert(block) {
+                self.problem(PageError::damaged(block, "block that two parts of the index claim"));
+            }
+            page::check(&*self.pager.read(block)?, block, kind.0, kind.1)?;
+        }
+        self.check_graph(segment, &header, &plan)?;
+        self.check_tids(segment, &header)
+    }
+
+    fn check_graph(
+        &mut self,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+    ) -> Result<(), PageError> {
+        self.report.nodes += u64::from(header.nodes);
+        let total = header.nodes + header.routers;
+        let mut reached = vec![false; total as usize];
+        let mut work: Vec<u32> = (header.nodes..total).collect();
+        let mut next_row = 0u64;
+        for id in 0..total {
+            let (row_start, row_count) = self.check_node(segment, header, plan, id)?;
+            if id < header.nodes {
+                let block = locate(header, id).0;
+                if u64::from(row_start) != next_row || row_count == 0 {
+                    self.problem(PageError::damaged(block, "rows of a graph node"));
+                }
+                next_row = u64::from(row_start) + u64::from(row_count);
+            }
+        }
+        work.iter().for_each(|&id| reached[id as usize] = true);
+        while let Some(id) = work.pop() {
+            for neighbor in self.neighbors(segment, header, plan, id)? {
+                if !std::mem::replace(&mut reached[neighbor as usize], true) {
+                    work.push(neighbor);
+                }
+            }
+        }
+        self.report.unreachable_nodes += reached.iter().filter(|reached| !**reached).count() as u64;
+        Ok(())
+    }
+
+    /// Checks one node; returns its rows.
+    fn check_node(
+        &mut self,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+        id: u32,
+    ) -> Result<(u32, u32), PageError> {
+        let neighbors = self.neighbors(segment, header, plan, id)?;
+        let mut distinct = neighbors.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        let (block, offset) = locate(header, id);
+        if distinct.len() < neighbors.len() || distinct.contains(&id) {
+            self.problem(PageError::damaged(block, "neighbor list"));
+        }
+        let bytes = self.pager.read(block)?;
+        let node = NodeView::new(plan, &page::content(&bytes)[offset..][..plan.node_bytes()]).header();
+        if !node.scale.is_finite() || !node.error.is_finite() || node.error < 0.0 {
+            drop(bytes);
+            self.problem(PageError::damaged(block, "graph node"));
+        }
+        Ok((node.row_start, node.row_count))
+    }
+
+    fn neighbors(
+        &self,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+        id: u32,
+    ) -> Result<Vec<u32>, PageError> {
+        let (block, offset) = locate(header, id);
+        let bytes = self.pager.read(block)?;
+        page::check(&bytes, block, PageKind::Nodes, segment)?;
+        let node = NodeView::new(plan, &page::content(&bytes)[offset..][..plan.node_bytes()]);
+        let degree = usize::from(node.header().degree);
+        if degree > plan.lanes() {
+            return Err(PageError::damaged(block, "degree of a graph node"));
+        }
+        let neighbors: Vec<u32> = (0..degree).map(|lane| node.neighbor(lane)).collect();
+        if neighbors.iter().any(|&neighbor| neighbor >= header.nodes) {
+            return Err(PageError::damaged(block, "neighbor"));
+        }
+        Ok(neighbors)
+    }
+
+    fn check_tids(&mut self, segment: u32, header: &SegmentHeader) -> Result<(), PageError> {
+        let mut row = 0;
+        let mut entries = Vec::new();
+        while row < header.rows {
+            entries.clear();
+            row = tids::read(self.pager, segment, header, row..header.rows, &mut entries)?;
+            for entry in &entries {
+                if entry.is_dead() {
+                    self.report.dead_rows += 1;
+                } else {
+                    self.report.segment_rows += 1;
+                    self.report.repeated_tids += u64::from(!self.live.insert(entry.tid()));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pending(&mut self, meta: &Meta) -> Result<(), PageError> {
+        let encoding = encoding_of(meta.encoding).ok_or(PageError::damaged(0, "encoding"))?;
+        let own_bytes = quant::self_code::code_bytes(encoding, meta.padded_dim as usize);
+        let (report, live) = (&mut self.report, &mut self.live);
+        pending::for_each(self.pager, meta, own_bytes, &mut |entry, _| {
+            if entry.is_dead() {
+                report.dead_rows += 1;
+            } else {
+                report.pending_rows += 1;
+                report.repeated_tids += u64::from(!live.insert(entry.tid()));
+            }
+        })?;
+        let entry_bytes = format::pending::entry_bytes(own_bytes);
+        for stripe in &meta.stripes {
+            let mut block = stripe.head;
+            while block != NO_BLOCK && self.blocks.insert(block) {
+                (_, block) = format::pending::check(&*self.pager.read(block)?, block, entry_bytes)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn locate(header: &SegmentHeader, id: u32) -> (BlockNumber, usize) {
+    let per_page = u32::from(header.nodes_per_page);
+    let block = header.block_of(header.node_page + id / per_page);
+    (block, (id % per_page) as usize * usize::from(header.node_bytes))
+}

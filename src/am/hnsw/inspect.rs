@@ -1,0 +1,127 @@
+//! What `proxima.index_info()` and `proxima.check_index()` ask of an index.
+
+use pages::check::{self, Report};
+use pages::format::segment::CurvePoint;
+use pgrx::pg_sys;
+
+use super::cache::OpenIndex;
+use super::insert;
+use crate::error::IndexError;
+use crate::pg::buffer::BufferHints;
+use crate::storage::RelationPager;
+
+/// An index that is open for inspection.
+pub struct Inspected(pg_sys::Relation);
+
+/// What an index is made of.
+pub struct IndexInfo {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// Dimensions of the column.
+    pub dim: u32,
+    /// Option m.
+    pub m: u16,
+    /// Option ef_construction.
+    pub ef_construction: u16,
+    /// Its segments.
+    pub segments: Vec<SegmentInfo>,
+    /// Pages that belong to no segment, the meta page left out.
+    pub pending_pages: u64,
+}
+
+/// One segment.
+pub struct SegmentInfo {
+    /// Rows when it was written.
+    pub rows: u32,
+    /// Graph nodes.
+    pub nodes: u32,
+    /// Pages.
+    pub pages: u32,
+    /// Neighbors that a node can have.
+    pub lanes: usize,
+    /// Whether nodes hold their neighbors' codes.
+    pub is_inline: bool,
+    /// Code of a node's own vector.
+    pub encoding: &'static str,
+    /// Measured recall over stopping factor.
+    pub curve: Vec<CurvePoint>,
+}
+
+/// Opens the index, hands it to `inspect`, closes it.
+///
+/// # Errors
+/// If it is not an index of ours, or what `inspect` finds.
+pub fn with_index<R>(
+    oid: u32,
+    inspect: impl FnOnce(&Inspected) -> Result<R, IndexError>,
+) -> Result<R, IndexError> {
+    let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    // SAFETY: index_open raises for anything that is no index; the relation stays open until index_close, or until
+    // the error that `inspect` returns ends the transaction.
+    unsafe {
+        let index = pg_sys::index_open(pg_sys::Oid::from(oid), lock);
+        let own: usize = insert::aminsert as *const () as usize;
+        let routine = (*index).rd_indam;
+        let is_ours = (*routine).aminsert.is_some_and(|function| function as *const () as usize == own);
+        if !is_ours {
+            let name = pgrx::name_data_to_str(&(*(*index).rd_rel).relname).to_owned();
+            return Err(IndexError::NotOurs { name });
+        }
+        let result = inspect(&Inspected(index))?;
+        pg_sys::index_close(index, lock);
+        Ok(result)
+    }
+}
+
+impl Inspected {
+    /// See [`IndexInfo`].
+    ///
+    /// # Errors
+    /// If a page is damaged.
+    pub fn info(&self) -> Result<IndexInfo, IndexError> {
+        // SAFETY: the index is open while `self` lives.
+        let open = unsafe { OpenIndex::new(self.0)? };
+        // SAFETY: as above.
+        let blocks = unsafe {
+            pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM)
+        };
+        let in_segments: u64 = open.meta.segments().iter().map(|entry| u64::from(entry.pages)).sum();
+        let segments = open.parsed.segments.iter().map(|state| {
+            let header = &state.header;
+            SegmentInfo {
+                rows: header.rows,
+                nodes: header.nodes,
+                pages: header.pages + 1,
+                lanes: state.plan.lanes(),
+                is_inline: state.plan.is_inline(),
+                encoding: match state.plan.encoding() {
+                    kernels::Encoding::F16 => "float2",
+                    kernels::Encoding::I8 => "int8",
+                    kernels::Encoding::I4 => "int4",
+                },
+                curve: header.curve[..header.curve_count as usize].to_vec(),
+            }
+        });
+        Ok(IndexInfo {
+            metric: match open.parsed.space.metric() {
+                ann::Metric::L2 => "l2",
+                ann::Metric::InnerProduct => "inner product",
+                ann::Metric::Cosine => "cosine",
+                ann::Metric::L1 => "l1",
+            },
+            dim: open.meta.dim,
+            m: open.meta.m,
+            ef_construction: open.meta.ef_construction,
+            segments: segments.collect(),
+            pending_pages: u64::from(blocks).saturating_sub(in_segments + 1),
+        })
+    }
+
+    /// Checks every page of the index.
+    pub fn check(&self) -> Report {
+        let hints = BufferHints::default();
+        // SAFETY: the index is open while `self` lives.
+        let pager = unsafe { RelationPager::new(self.0, &hints) };
+        check::check(&pager)
+    }
+}

@@ -1,0 +1,67 @@
+//! Looking into an index from SQL: `proxima.index_info()` and `proxima.check_index()`.
+
+use std::fmt::Write;
+
+use crate::am::hnsw::inspect::{IndexInfo, with_index};
+use crate::error::OrReport;
+use crate::pg::datum::{Call, jsonb};
+use crate::sql_functions;
+
+sql_functions! {
+    /// `proxima.index_info(regclass) -> jsonb`
+    proxima_index_info = |call: Call<'_>| Ok(jsonb(&info_text(call.oid(0))));
+    /// `proxima.check_index(regclass) -> jsonb`
+    proxima_check_index = |call: Call<'_>| Ok(jsonb(&check_text(call.oid(0))));
+    /// `proxima.simd_tier() -> text`
+    proxima_simd_tier = |_call: Call<'_>| Ok(crate::pg::datum::text(kernels::Kernels::get().isa().name()));
+}
+
+fn info_text(index: u32) -> String {
+    let info = with_index(index, |index| index.info()).or_report();
+    let IndexInfo { metric, dim, m, ef_construction, segments, pending_pages } = info;
+    let mut text = format!(
+        r#"{{"method": "hnsw", "metric": "{metric}", "dimensions": {dim}, "m": {m}, "ef_construction": {ef_construction}, "pending_pages": {pending_pages}, "segments": ["#
+    );
+    for (at, segment) in segments.iter().enumerate() {
+        let separator = if at > 0 { ", " } else { "" };
+        let curve: Vec<String> =
+            segment.curve.iter().map(|point| format!("[{:.4}, {:.4}]", point.recall, point.gamma)).collect();
+        // Writing to a String can't fail.
+        let _ = write!(
+            text,
+            r#"{separator}{{"rows": {}, "nodes": {}, "pages": {}, "neighbors": {}, "inline_codes": {}, "encoding": "{}", "recall_over_effort": [{}]}}"#,
+            segment.rows,
+            segment.nodes,
+            segment.pages,
+            segment.lanes,
+            segment.is_inline,
+            segment.encoding,
+            curve.join(", ")
+        );
+    }
+    text.push_str("]}");
+    text
+}
+
+fn check_text(index: u32) -> String {
+    let report = with_index(index, |index| Ok(index.check())).or_report();
+    let problems: Vec<String> = report
+        .problems
+        .iter()
+        .map(|error| format!(r#"{{"block": {}, "problem": "{:?}"}}"#, error.block, error.problem).replace("\\", ""))
+        .map(|text| text.replace("Damaged(\"", "Damaged: ").replace("\")\"", "\""))
+        .collect();
+    format!(
+        r#"{{"sound": {}, "segments": {}, "segment_rows": {}, "pending_rows": {}, "dead_rows": {}, "nodes": {}, "unreachable_nodes": {}, "repeated_tids": {}, "orphan_blocks": {}, "problems": [{}]}}"#,
+        report.is_sound(),
+        report.segments,
+        report.segment_rows,
+        report.pending_rows,
+        report.dead_rows,
+        report.nodes,
+        report.unreachable_nodes,
+        report.repeated_tids,
+        report.orphan_blocks,
+        problems.join(", ")
+    )
+}
