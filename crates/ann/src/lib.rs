@@ -1,1 +1,5 @@
 //! Nearest-neighbour algorithms on abstract stores.
+#![forbid(unsafe_code)]
+
+pub mod build;
+pub mod recall;
