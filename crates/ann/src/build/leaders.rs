@@ -1,0 +1,205 @@
+//! Leaders of a set of rows, and the nearest leaders of each row.
+
+use kernels::block::{Panels, Space, smallest};
+use rayon::prelude::*;
+
+use super::{BuildError, Control, Rows};
+
+/// Most leaders chosen at once.
+pub(super) const LEADERS_MAX: usize = 1024;
+
+/// Rows of one parallel task of an assignment.
+const TASK_ROWS: usize = 192;
+
+/// Rows that meet the leaders at once.
+const ROWS_AT_ONCE: usize = 24;
+
+/// How leaders are chosen.
+#[derive(Clone, Copy)]
+pub(super) struct Training {
+    /// Wanted number of leaders, at least one.
+    pub count: usize,
+    /// Lloyd iterations after the random choice.
+    pub iterations: usize,
+    /// Sampled rows for each leader.
+    pub samples: usize,
+    pub seed: u64,
+}
+
+/// A pseudo-random number from a seed and a key (splitmix64).
+pub(super) fn mix(seed: u64, key: u64) -> u64 {
+    let mut z = seed.wrapping_add(key.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
+}
+
+/// Centroids as int8 rows.
+pub(super) struct Leaders {
+    pub codes: Vec<i8>,
+    pub panels: Panels,
+}
+
+impl Leaders {
+    /// At most `training.count` leaders of the rows `members`.
+    pub fn choose(
+        rows: &Rows<'_>,
+        space: Space,
+        members: &[u32],
+        training: Training,
+        control: &Control,
+    ) -> Result<Self, BuildError> {
+        let count = training.count.clamp(1, members.len());
+        let mut codes = Vec::with_capacity(count * rows.dim);
+        for id in sample(members, count, training.seed) {
+            codes.extend_from_slice(rows.row(id));
+        }
+        let mut leaders = Self { codes, panels: Panels::new(space, rows.dim) };
+        leaders.pack(count);
+        let wanted = (count * training.samples).min(members.len());
+        for iteration in 0..training.iterations {
+            let sampled: Vec<u32> = sample(members, wanted, mix(training.seed, iteration as u64)).collect();
+            let nearest = leaders.assign(rows, &sampled, 1, control)?;
+            leaders.improve(rows, &sampled, &nearest);
+            leaders.pack(count);
+        }
+        Ok(leaders)
+    }
+
+    pub fn count(&self) -> usize {
+        self.panels.count()
+    }
+
+    fn pack(&mut self, count: usize) {
+        let ids: Vec<u32> = (0..count as u32).collect();
+        self.panels.pack(&self.codes, &ids);
+    }
+
+    /// The `fan_out` nearest leaders of each row of `ids`, in no order; `ids.len()` x `fan_out`.
+    ///
+    /// `fan_out` must not exceed the number of leaders.
+    pub fn assign(
+        &self,
+        rows: &Rows<'_>,
+        ids: &[u32],
+        fan_out: usize,
+        control: &Control,
+    ) -> Result<Vec<u32>, BuildError> {
+        let mut nearest = vec![0u32; ids.len() * fan_out];
+        ids.par_chunks(TASK_ROWS).zip(nearest.par_chunks_mut(TASK_ROWS * fan_out)).try_for_each_init(
+            || (vec![0u32; ROWS_AT_ONCE * self.panels.stride()], Vec::new()),
+            |(distances, found), (ids, nearest)| {
+                control.check()?;
+                for (ids, nearest) in ids.chunks(ROWS_AT_ONCE).zip(nearest.chunks_mut(ROWS_AT_ONCE * fan_out))
+                {
+                    self.panels.distances(rows.codes, ids, distances);
+                    let each = distances.chunks_exact(self.panels.stride());
+                    for (distances, nearest) in each.zip(nearest.chunks_exact_mut(fan_out)) {
+                        smallest(distances, fan_out, u32::MAX, found);
+                        for (slot, &key) in nearest.iter_mut().zip(found.iter()) {
+                            *slot = key as u32;
+                        }
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        Ok(nearest)
+    }
+
+    /// One Lloyd step: each leader becomes the mean of the sampled rows nearest to it.
+    ///
+    /// Leaders with hardly any rows move into the largest clusters.
+    fn improve(&mut self, rows: &Rows<'_>, sampled: &[u32], nearest: &[u32]) {
+        let count = self.count();
+        let clusters = Clusters::new(count, nearest, 1);
+        let dim = rows.dim;
+        let mut sums = vec![0i32; dim];
+        let mut sizes: Vec<usize> = (0..count).map(|leader| clusters.members(leader).len()).collect();
+        for (leader, codes) in self.codes.chunks_exact_mut(dim).enumerate() {
+            let members = clusters.members(leader);
+            if members.is_empty() {
+                continue;
+            }
+            sums.fill(0);
+            for &index in members {
+                for (sum, &code) in sums.iter_mut().zip(rows.row(sampled[index as usize])) {
+                    *sum += i32::from(code);
+                }
+            }
+            let size = members.len() as i32;
+            for (code, &sum) in codes.iter_mut().zip(&sums) {
+                // Rounds half up, in integers, so that the result is the same everywhere.
+                *code = (2 * sum + size).div_euclid(2 * size).clamp(-127, 127) as i8;
+            }
+        }
+        let tiny = sampled.len() / count / 8;
+        for leader in 0..count {
+            let largest = (0..count).max_by_key(|&c| (sizes[c], count - c)).unwrap_or(leader);
+            if sizes[leader] > tiny || sizes[largest] < 4 * tiny.max(1) {
+                continue;
+            }
+            let members = clusters.members(largest);
+            let moved = members[mix(leader as u64, members.len() as u64) as usize % members.len()];
+            let codes = rows.row(sampled[moved as usize]);
+            self.codes[leader * dim..(leader + 1) * dim].copy_from_slice(codes);
+            sizes[leader] = sizes[largest] / 2;
+            sizes[largest] -= sizes[leader];
+        }
+    }
+}
+
+/// `count` different members, one from each of `count` equal ranges; all of them when there are no more.
+fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32> {
+    let length = members.len() as u64;
+    (0..count as u64).map(move |k| {
+        let (start, end) = (k * length / count as u64, (k + 1) * length / count as u64);
+        members[(start + mix(seed, k) % (end - start).max(1)) as usize]
+    })
+}
+
+/// Which rows belong to which cluster.
+pub(super) struct Clusters {
+    offsets: Vec<usize>,
+    members: Vec<u32>,
+}
+
+impl Clusters {
+    /// From the `fan_out` clusters of each row: `nearest` is rows x `fan_out`. Members stay in the order of rows.
+    pub fn new(count: usize, nearest: &[u32], fan_out: usize) -> Self {
+        let mut offsets = vec![0usize; count + 1];
+        for &cluster in nearest {
+            offsets[cluster as usize + 1] += 1;
+        }
+        for cluster in 0..count {
+            offsets[cluster + 1] += offsets[cluster];
+        }
+        let mut next = offsets.clone();
+        let mut members = vec![0u32; nearest.len()];
+        for (row, clusters) in nearest.chunks_exact(fan_out).enumerate() {
+            for &cluster in clusters {
+                members[next[cluster as usize]] = row as u32;
+                next[cluster as usize] += 1;
+            }
+        }
+        Self { offsets, members }
+    }
+
+    pub fn members(&self, cluster: usize) -> &[u32] {
+        &self.members[self.offsets[cluster]..self.offsets[cluster + 1]]
+    }
+
+    /// Replaces each row, an index into `ids`, by its id.
+    pub fn rename(&mut self, ids: &[u32]) {
+        for member in &mut self.members {
+            *member = ids[*member as usize];
+        }
+    }
+}
+
+impl<'a> Rows<'a> {
+    /// The codes of row `id`.
+    pub(super) fn row(&self, id: u32) -> &'a [i8] {
+        &self.codes[id as usize * self.dim..][..self.dim]
+    }
+}

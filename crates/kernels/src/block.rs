@@ -1,0 +1,287 @@
+//! Distances of many int8 rows to many int8 rows, in blocks.
+//!
+//! The columns are packed once into [`Panels`]: 16 rows side by side, so that one 64-byte load holds the same few
+//! coordinates of 16 columns and every loaded byte is used for all rows of a tile.
+//!
+//! ```text
+//! L2, group of 4 coordinates:   | col 0: 4 B | col 1: 4 B | ... | col 15: 4 B |          64 B
+//! L1, group of 8 coordinates:   | col 0: 8 B | ... | col 7: 8 B || col 8 ... col 15 |   128 B
+//! ```
+//!
+//! Packed bytes are biased by 128 (unsigned), because `vpdpbusd` multiplies unsigned by signed and `vpsadbw` is
+//! unsigned. With `acc = sum (b + 128) a`, the squared distance is `|a|^2 + 256 sum(a) + |b|^2 - 2 acc`.
+//! All results are exact integers, the same on every instruction set.
+
+use std::sync::OnceLock;
+
+pub use crate::block_select::{clear_nearer, smallest};
+
+/// How two rows of int8 codes are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// Sum of squared differences.
+    L2,
+    /// Sum of absolute differences.
+    L1,
+}
+
+/// Columns in one panel.
+pub const PANEL: usize = 16;
+
+/// Largest supported row length: the largest L2 distance still fits 31 bits.
+pub const DIM_MAX: usize = 32_768;
+
+/// The value in places that belong to no column.
+pub const NO_DISTANCE: u32 = u32::MAX;
+
+/// One cache line of packed bytes.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Line(pub(crate) [u8; 64]);
+
+/// Instruction sets that have a block product of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tier {
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    Portable,
+}
+
+/// The best tier of this processor; `PROXIMA_ISA` (tests) lowers it.
+pub(crate) fn tier() -> Tier {
+    static BEST: OnceLock<Tier> = OnceLock::new();
+    *BEST.get_or_init(detect)
+}
+
+fn detect() -> Tier {
+    let wanted = std::env::var("PROXIMA_ISA").unwrap_or_default();
+    #[cfg(target_arch = "x86_64")]
+    {
+        let portable = matches!(wanted.as_str(), "scalar" | "sse41");
+        if has_avx512() && !portable && wanted != "avx2" {
+            return Tier::Avx512;
+        }
+        if has_avx2() && !portable {
+            return Tier::Avx2;
+        }
+    }
+    let _ = wanted;
+    Tier::Portable
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx512() -> bool {
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vnni")
+}
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2")
+}
+
+/// Rows packed as the columns of a block product. The buffers are kept between packings.
+pub struct Panels {
+    pub(crate) space: Space,
+    pub(crate) dim: usize,
+    pub(crate) count: usize,
+    pub(crate) lines: Vec<Line>,
+    /// Sum of squares of each column; zero in padding.
+    pub(crate) norms: Vec<u32>,
+    tier: Tier,
+}
+
+impl Panels {
+    /// Empty panels for rows of `dim` codes.
+    ///
+    /// # Panics
+    /// If `dim` is zero, not a multiple of 64, or above [`DIM_MAX`].
+    pub fn new(space: Space, dim: usize) -> Self {
+        Self::with_tier(space, dim, tier())
+    }
+
+    /// The caller proves that the processor has `tier`.
+    pub(crate) fn with_tier(space: Space, dim: usize, tier: Tier) -> Self {
+        assert!(dim > 0 && dim.is_multiple_of(64) && dim <= DIM_MAX, "row length {dim}");
+        Self { space, dim, count: 0, lines: Vec::new(), norms: Vec::new(), tier }
+    }
+
+    /// Number of columns.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Number of columns with padding: the row length of the output of [`Panels::distances`].
+    pub fn stride(&self) -> usize {
+        self.count.next_multiple_of(PANEL)
+    }
+
+    /// Makes the rows `ids` of `codes` (row-major, `dim` each) the columns.
+    ///
+    /// # Panics
+    /// If an id is not a row of `codes`.
+    pub fn pack(&mut self, codes: &[i8], ids: &[u32]) {
+        self.count = ids.len();
+        let stride = self.stride();
+        let lines = stride / PANEL * self.dim / 4;
+        if self.lines.len() < lines {
+            self.lines.resize(lines, Line([0; 64]));
+        }
+        self.norms.clear();
+        self.norms.resize(stride, 0);
+        for (panel, ids) in ids.chunks(PANEL).enumerate() {
+            let rows = PanelRows::new(codes, ids, self.dim);
+            self.pack_panel(panel, &rows);
+        }
+    }
+
+    fn pack_panel(&mut self, panel: usize, rows: &PanelRows<'_>) {
+        let lines = &mut self.lines[panel * self.dim / 4..(panel + 1) * self.dim / 4];
+        let norms = &mut self.norms[panel * PANEL..(panel + 1) * PANEL];
+        match self.tier {
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => crate::block_x86::pack_avx512(self.space, rows, lines, norms),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => crate::block_x86::pack_avx2(self.space, rows, lines, norms),
+            Tier::Portable => pack_panel(self.space, rows, lines, norms),
+        }
+    }
+
+    /// Distances from the rows `ids` of `codes` to every column.
+    ///
+    /// `out`: `ids.len()` x `stride()`, row-major; padding becomes [`NO_DISTANCE`].
+    ///
+    /// # Panics
+    /// If an id is not a row of `codes`, or `out` is too short.
+    pub fn distances(&self, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+        let stride = self.stride();
+        let out = &mut out[..ids.len() * stride];
+        if out.is_empty() {
+            return;
+        }
+        match self.tier {
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => crate::block_x86::distances_avx512(self, codes, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => crate::block_x86::distances_avx2(self, codes, ids, out),
+            Tier::Portable => distances_portable(self, codes, ids, out),
+        }
+        if stride > self.count {
+            for row in out.chunks_exact_mut(stride) {
+                row[self.count..].fill(NO_DISTANCE);
+            }
+        }
+    }
+}
+
+/// Row `id` of `codes`.
+#[inline(always)]
+pub(crate) fn row(codes: &[i8], id: u32, dim: usize) -> &[i8] {
+    &codes[id as usize * dim..][..dim]
+}
+
+/// The rows of one panel; a panel that is not full repeats its first row.
+pub(crate) struct PanelRows<'a> {
+    pub(crate) rows: [&'a [i8]; PANEL],
+    pub(crate) count: usize,
+}
+
+impl<'a> PanelRows<'a> {
+    fn new(codes: &'a [i8], ids: &[u32], dim: usize) -> Self {
+        let mut rows = [row(codes, ids[0], dim); PANEL];
+        for (slot, &id) in rows.iter_mut().zip(ids) {
+            *slot = row(codes, id, dim);
+        }
+        Self { rows, count: ids.len() }
+    }
+}
+
+#[inline(always)]
+pub(crate) fn sum_of_squares(row: &[i8]) -> u32 {
+    row.iter().map(|&x| (i32::from(x) * i32::from(x)) as u32).sum()
+}
+
+#[inline(always)]
+pub(crate) fn sum(row: &[i8]) -> i32 {
+    row.iter().map(|&x| i32::from(x)).sum()
+}
+
+/// The part of an L2 distance that depends on the left row only, modulo 2^32.
+#[inline(always)]
+pub(crate) fn row_term(row: &[i8]) -> u32 {
+    sum_of_squares(row).wrapping_add((sum(row) as u32).wrapping_mul(256))
+}
+
+/// Packs one panel, one group of coordinates after the other.
+#[inline(always)]
+pub(crate) fn pack_panel(space: Space, panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut [u32]) {
+    let width = match space {
+        Space::L2 => 4,
+        Space::L1 => 8,
+    };
+    for (column, row) in panel.rows.iter().enumerate() {
+        for (group, codes) in row.chunks_exact(width).enumerate() {
+            let at = (group * PANEL + column) * width;
+            let target = &mut lines[at / 64].0[at % 64..][..width];
+            for (byte, &code) in target.iter_mut().zip(codes) {
+                *byte = (code as u8) ^ 0x80;
+            }
+        }
+    }
+    for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
+        *norm = sum_of_squares(row);
+    }
+}
+
+/// The block product written for any processor.
+pub(crate) fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+    let dim = panels.dim;
+    for (&id, out) in ids.iter().zip(out.chunks_exact_mut(panels.stride())) {
+        let row = row(codes, id, dim);
+        let term = row_term(row);
+        for (panel, out) in out.chunks_exact_mut(PANEL).enumerate() {
+            let lines = &panels.lines[panel * dim / 4..(panel + 1) * dim / 4];
+            let norms = &panels.norms[panel * PANEL..(panel + 1) * PANEL];
+            match panels.space {
+                Space::L2 => l2_panel(row, term, lines, norms, out),
+                Space::L1 => l1_panel(row, lines, out),
+            }
+        }
+    }
+}
+
+fn l2_panel(row: &[i8], term: u32, lines: &[Line], norms: &[u32], out: &mut [u32]) {
+    let mut sums = [0i32; PANEL];
+    for (codes, line) in row.chunks_exact(4).zip(lines) {
+        for (sum, bytes) in sums.iter_mut().zip(line.0.chunks_exact(4)) {
+            for (&a, &b) in codes.iter().zip(bytes) {
+                *sum += i32::from(a) * i32::from(b);
+            }
+        }
+    }
+    for ((out, &norm), &sum) in out.iter_mut().zip(norms).zip(&sums) {
+        *out = term.wrapping_add(norm).wrapping_sub((sum as u32).wrapping_mul(2));
+    }
+}
+
+fn l1_panel(row: &[i8], lines: &[Line], out: &mut [u32]) {
+    let mut sums = [0u32; PANEL];
+    for (codes, pair) in row.chunks_exact(8).zip(lines.chunks_exact(2)) {
+        let bytes = pair[0].0.chunks_exact(8).chain(pair[1].0.chunks_exact(8));
+        for (sum, bytes) in sums.iter_mut().zip(bytes) {
+            for (&a, &b) in codes.iter().zip(bytes) {
+                *sum += u32::from(((a as u8) ^ 0x80).abs_diff(b));
+            }
+        }
+    }
+    out.copy_from_slice(&sums);
+}
+
+#[cfg(test)]
+#[path = "block_tests.rs"]
+mod tests;
