@@ -1,6 +1,10 @@
 //! proxima: vector similarity search for PostgreSQL.
 #![allow(unsafe_code, reason = "this package is the PostgreSQL side; each module narrows it")]
 
+mod error;
+mod pg;
+mod types;
+
 use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!(name, version);
