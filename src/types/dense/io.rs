@@ -111,7 +111,8 @@ pub fn output<E: Element>(call: Call) -> Result<Datum, TypeError> {
         length += 1;
         length += write_f32(element.to_f32(), &mut text[length..]);
     }
-    text[length] = b']';
+    // The printer leaves digits beyond the length that it returns.
+    text[length..length + 2].copy_from_slice(b"]\0");
     Ok(Datum::from(text.as_mut_ptr()))
 }
 
