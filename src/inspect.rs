@@ -4,16 +4,22 @@ use std::fmt::Write;
 
 use crate::am::hnsw::inspect::{IndexInfo, with_index};
 use crate::error::OrReport;
-use crate::pg::datum::{Call, jsonb};
+use crate::pg::datum::Call;
+use crate::pg::text::{jsonb_datum, text_datum};
 use crate::sql_functions;
 
 sql_functions! {
     /// `proxima.index_info(regclass) -> jsonb`
-    proxima_index_info = |call: Call<'_>| Ok(jsonb(&info_text(call.oid(0))));
+    proxima_index_info = |call| Ok(jsonb_datum(&info_text(index_argument(call))));
     /// `proxima.check_index(regclass) -> jsonb`
-    proxima_check_index = |call: Call<'_>| Ok(jsonb(&check_text(call.oid(0))));
+    proxima_check_index = |call| Ok(jsonb_datum(&check_text(index_argument(call))));
     /// `proxima.simd_tier() -> text`
-    proxima_simd_tier = |_call: Call<'_>| Ok(crate::pg::datum::text(kernels::Kernels::get().isa().name()));
+    proxima_simd_tier = |_| Ok(text_datum(kernels::Kernels::get().isa().name()));
+}
+
+/// Argument 0, declared `regclass`.
+fn index_argument(call: Call<'_>) -> u32 {
+    call.i32(0) as u32
 }
 
 fn info_text(index: u32) -> String {

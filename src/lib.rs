@@ -6,8 +6,10 @@
 mod am;
 mod error;
 mod guc;
+mod inspect;
 mod pg;
 mod storage;
+mod types;
 
 use pgrx::prelude::*;
 

@@ -1,9 +1,14 @@
 //! The fence: safe wrappers of PostgreSQL, one idea per file.
 
+pub mod array;
+pub mod bits;
 pub mod buffer;
 pub mod compat;
+pub mod datum;
 pub mod detoast;
+pub mod message;
 pub mod progress;
+pub mod text;
 pub mod threads;
 pub mod tid;
 

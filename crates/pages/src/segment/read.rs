@@ -180,11 +180,14 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
             self.kernels.fastscan(self.query.lut.bytes(), node.codes(batch), lanes, &mut sums);
             let (add, mul) = node.factors(batch);
             let terms = Estimate {
+                add,
+                mul,
+                lanes,
                 base: self.query.base,
                 lut_scale: self.query.lut.scale(),
                 lut_bias: self.query.lut.bias(),
             };
-            self.kernels.estimates(&sums, add, mul, &terms, &mut estimates);
+            self.kernels.estimates(&sums, &terms, &mut estimates);
             let mut mask = self.kernels.below(&estimates, lanes.min(degree - first), hop.threshold);
             while mask != 0 {
                 let lane = mask.trailing_zeros() as usize;

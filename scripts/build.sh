@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds the extension for the PostgreSQL that lib.sh finds.
+. "$(dirname "$0")/lib.sh"
+use_postgres
+
+cd "$root"
+say "building proxima for PostgreSQL $pg_major"
+cargo build --release --locked -p proxima --no-default-features --features "pg$pg_major"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Copies the built extension into the PostgreSQL that lib.sh finds (below DESTDIR, if set).
+. "$(dirname "$0")/lib.sh"
+use_postgres
+
+library=$target/release/libproxima.so
+[ -f "$library" ] || die "nothing built yet; run make build"
+lib_dir=${DESTDIR:-}$("$pg_config" --pkglibdir)
+extension_dir=${DESTDIR:-}$("$pg_config" --sharedir)/extension
+
+# Our own directory (packaging with DESTDIR) needs nobody's permission; the system's does.
+writable=$lib_dir
+while [ ! -e "$writable" ]; do writable=$(dirname "$writable"); done
+if [ -w "$writable" ]; then run() { "$@"; }; else run() { as_root "$@"; }; fi
+
+say "installing into $lib_dir and $extension_dir"
+# A new file in place of the old one: a running server keeps the file that it has mapped.
+run install -D -m 755 "$library" "$lib_dir/proxima.so.new"
+run mv "$lib_dir/proxima.so.new" "$lib_dir/proxima.so"
+run install -d "$extension_dir"
+run install -m 644 "$root/proxima.control" "$root"/sql/proxima--*.sql "$extension_dir"

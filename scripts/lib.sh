@@ -1,0 +1,57 @@
+# Shared by the scripts in this directory; sourced, not run.
+# shellcheck shell=bash
+
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+
+say() { printf '== %s\n' "$*"; }
+die() {
+	printf 'error: %s\n' "$*" >&2
+	exit 1
+}
+
+# The pg_config to build for: PG_CONFIG, else Debian's newest server with headers, else the one in PATH.
+find_pg_config() {
+	local candidate
+	if [ -n "${PG_CONFIG:-}" ]; then
+		printf '%s\n' "$PG_CONFIG"
+		return
+	fi
+	for major in 18 17 16 15 14; do
+		candidate=/usr/lib/postgresql/$major/bin/pg_config
+		if [ -x "$candidate" ] && [ -f "/usr/include/postgresql/$major/server/postgres.h" ]; then
+			printf '%s\n' "$candidate"
+			return
+		fi
+	done
+	command -v pg_config || return 1
+}
+
+# Sets pg_config, pg_bin, pg_major; the caller needs an installed server with headers.
+use_postgres() {
+	pg_config=$(find_pg_config) || die "no PostgreSQL with server headers found; run make setup"
+	pg_bin=$("$pg_config" --bindir)
+	pg_major=$("$pg_config" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+	export PGRX_PG_CONFIG_PATH=$pg_config
+}
+
+# PostgreSQL refuses to run as root; Debian's package has made a user for it.
+as_server_user() {
+	if [ "$(id -u)" = 0 ]; then
+		runuser -u postgres -- "$@"
+	else
+		"$@"
+	fi
+}
+
+# For steps that write into the system's PostgreSQL installation.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this needs root, and there is no sudo: $*"
+	fi
+}

@@ -1,0 +1,66 @@
+//! Numbers as text, exactly as PostgreSQL reads and prints them.
+
+use core::ffi::{CStr, c_char, c_int};
+use std::ffi::CString;
+
+use pgrx::pg_sys::Datum;
+
+/// Bytes that one printed float4 may need: FLOAT_SHORTEST_DECIMAL_LEN.
+pub const F32_TEXT_BYTES: usize = 16;
+
+unsafe extern "C" {
+    // In the server: Ryu. Raises no error, so it needs none of pgrx's guard, which costs more than the work.
+    fn float_to_shortest_decimal_bufn(value: f32, result: *mut c_char) -> c_int;
+}
+
+/// Prints `value` as float4out does by default (the shortest text that reads back equal); returns its length.
+///
+/// # Panics
+/// If `out` is shorter than [`F32_TEXT_BYTES`].
+pub fn write_f32(value: f32, out: &mut [u8]) -> usize {
+    assert!(out.len() >= F32_TEXT_BYTES);
+    // SAFETY: the function writes fewer than FLOAT_SHORTEST_DECIMAL_LEN (16) bytes, and `out` has them.
+    unsafe { float_to_shortest_decimal_bufn(value, out.as_mut_ptr().cast()) as usize }
+}
+
+/// The number that starts at byte `start` of `text`, as strtof reads it, and the position after it.
+///
+/// The position is `start` when there is no number; the value is infinite when the number is too large.
+///
+/// # Panics
+/// If `start` is beyond the end of `text`.
+pub fn read_f32(text: &CStr, start: usize) -> (f32, usize) {
+    let bytes = &text.to_bytes()[start..];
+    let length = bytes.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let plain = &bytes[..length.count()];
+    // Decimal numbers, which is nearly all there ever is: Rust and strtof both round correctly, so they agree,
+    // and Rust is several times faster. A number cut short (1e) and a hexadecimal one (0x1) go to strtof.
+    let follows = bytes.get(plain.len());
+    if !matches!(follows, Some(b'x' | b'X'))
+        && let Some(value) = core::str::from_utf8(plain).ok().and_then(|plain| plain.parse().ok())
+    {
+        return (value, start + plain.len());
+    }
+    // SAFETY: `start` is within `text` (indexed above), which ends with NUL.
+    let from = unsafe { text.as_ptr().add(start) };
+    let mut end = core::ptr::null_mut();
+    // SAFETY: `from` points into a NUL-terminated string; strtof stores a position within it, NUL at most.
+    // The locale is C: PostgreSQL sets LC_NUMERIC so.
+    let value = unsafe { libc::strtof(from, &mut end) };
+    (value, start + (end.addr() - from.addr()))
+}
+
+/// A new `text` value.
+pub fn text_datum(text: &str) -> Datum {
+    let (datum, bytes) = super::datum::allocate_varlena(4 + text.len());
+    bytes[4..].copy_from_slice(text.as_bytes());
+    datum
+}
+
+/// A new `jsonb` value. Raises PostgreSQL's error when `text` is not JSON.
+pub fn jsonb_datum(text: &str) -> Datum {
+    let text = CString::new(text).expect("JSON has no NUL");
+    // SAFETY: jsonb_in takes one C string, and returns a value that is not null or raises.
+    unsafe { pgrx::direct_function_call_as_datum(pgrx::pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))]) }
+        .expect("jsonb_in returns a value")
+}
