@@ -222,7 +222,7 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
     }
 }
 
-fn new_report(code: PgSqlErrorCode, message: impl Into<String>) -> ErrorReport {
+fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(code, message, "proxima")
 }
 

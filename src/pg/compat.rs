@@ -67,15 +67,6 @@ pub unsafe fn vacuum_delay_point() {
 /// take it for cold.
 pub const RECENT_HITS_LOOK_COLD: bool = cfg!(not(feature = "pg18"));
 
-/// Rows of the heap as the planner's statistics estimate them, at least 0.
-///
-/// # Safety
-/// `info` is a valid `RelOptInfo`.
-pub unsafe fn relation_tuples(info: *const pg_sys::RelOptInfo) -> f64 {
-    // SAFETY: by the contract.
-    unsafe { (*info).tuples.max(0.0) }
-}
-
 /// Reserves a prefix of setting names, so that misspelt ones are reported.
 pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
     // SAFETY: the string is valid for the call.
@@ -102,8 +93,8 @@ pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
         let first_file = (*relation).rd_firstRelfilenodeSubid;
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let first_file = (*relation).rd_firstRelfilelocatorSubid;
-        let is_new_file = (*relation).rd_createSubid != pg_sys::InvalidSubTransactionId
-            || first_file != pg_sys::InvalidSubTransactionId;
+        let is_new_file = (*relation).rd_createSubid != 0
+            || first_file != 0;
         let is_permanent =
             (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as std::ffi::c_char;
         let is_logged = pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;

@@ -37,7 +37,7 @@ pub struct PendingRows<'a, P> {
     meta: &'a Meta,
     query: Option<&'a SegmentQuery>,
     own_bytes: usize,
-    coded: Coded,
+    coded: Coded<'static>,
     unranked_flag: u16,
 }
 

@@ -201,13 +201,13 @@ impl SegmentQuery {
 
     /// The search key of a row whose own vector is `scale` times the code `own`. Non-negative.
     #[inline]
-    pub fn key(&self, kernel: &kernels::Coded, own: &[u8], scale: f32) -> f32 {
+    pub fn key(&self, kernel: &kernels::Coded<'_>, own: &[u8], scale: f32) -> f32 {
         match self.metric {
-            Metric::L2 | Metric::Cosine => kernel.l2_squared(&self.vector, own, scale),
+            Metric::L2 | Metric::Cosine => kernel.l2_squared(&self.vector, scale, own),
             Metric::InnerProduct => {
-                (self.base - 2.0 * kernel.inner_product(&self.vector, own, scale)).max(0.0)
+                (self.base - 2.0 * kernel.inner_product(&self.vector, scale, own)).max(0.0)
             }
-            Metric::L1 => kernel.l1(&self.vector, own, scale),
+            Metric::L1 => kernel.l1(&self.vector, scale, own),
         }
     }
 
@@ -224,15 +224,15 @@ impl SegmentQuery {
     }
 
     /// Key, value and bound of a row whose norm may exceed what the query was prepared for: a pending row.
-    pub fn measure_any(&self, kernel: &kernels::Coded, own: &[u8], scale: f32, error: f32) -> (f32, f64, f64) {
+    pub fn measure_any(&self, kernel: &kernels::Coded<'_>, own: &[u8], scale: f32, error: f32) -> (f32, f64, f64) {
         if self.metric != Metric::InnerProduct {
             let key = self.key(kernel, own, scale);
             let key = if key.is_nan() { 0.0 } else { key };
             return (key, self.value(key), self.lower(key, error));
         }
-        let product = f64::from(kernel.inner_product(&self.vector, own, scale));
+        let product = f64::from(kernel.inner_product(&self.vector, scale, own));
         let origin = vec![0.0; self.vector.len()];
-        let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, own, scale)).sqrt();
+        let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, scale, own)).sqrt();
         let value = -(self.to_centroid + product) * self.unscale;
         let slack = f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5);
         let lower = value - self.query_norm * slack;

@@ -137,7 +137,14 @@ unsafe extern "C-unwind" fn add_row(
 unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
     // SAFETY: the index is open, by the caller; it has a column 1.
     let (options, metric, typmod) = unsafe {
-        let typmod = pg_sys::get_atttypmod((*index).rd_id, 1);
+        let (mut kind, mut typmod, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
+        pg_sys::get_atttypetypmodcoll(
+            (*index).rd_id,
+            1,
+            &raw mut kind,
+            &raw mut typmod,
+            &raw mut collation,
+        );
         (Options::of(index), opclass::metric(index)?, typmod)
     };
     if typmod < 1 {

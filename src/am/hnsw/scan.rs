@@ -18,7 +18,7 @@ use pages::segment::calibrate::gamma_for;
 use pages::segment::read::{self, SegmentReader};
 use pages::space::{Placement, Query, SegmentQuery};
 use pages::tids;
-use pgrx::pg_sys;
+use pgrx::{PgMemoryContexts, pg_sys};
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;

@@ -98,7 +98,7 @@ pub struct SegmentReader<'a, P> {
     state: &'a SegmentState,
     query: &'a SegmentQuery,
     kernels: &'static Kernels,
-    coded: Coded,
+    coded: Coded<'static>,
 }
 
 impl<'a, P: Pager> SegmentReader<'a, P> {
