@@ -1,0 +1,232 @@
+//! What is measured, and how.
+
+use std::error::Error;
+use std::io::Write;
+use std::process::Command;
+use std::time::Instant;
+
+use postgres::{Client, NoTls};
+
+use crate::dataset::{Dataset, Matrix};
+
+/// Neighbors that recall is measured on.
+const RESULTS: usize = 10;
+
+/// How hard searches try.
+#[derive(Clone, Debug)]
+pub enum Effort {
+    /// Nothing is set.
+    Defaults,
+    /// `proxima.recall_target`
+    RecallTarget(f64),
+    /// `hnsw.ef_search`
+    EfSearch(u32),
+}
+
+/// One measurement.
+pub struct Point {
+    /// The effort.
+    pub effort: Effort,
+    /// recall@10
+    pub recall: f64,
+    /// Queries per second.
+    pub speed: f64,
+}
+
+impl Effort {
+    /// Everything that is measured; recall targets only where the server knows them.
+    pub fn all(client: &mut Client) -> Vec<Self> {
+        let mut all = vec![Self::Defaults];
+        let has_targets = client.batch_execute("LOAD 'proxima'; SHOW proxima.recall_target").is_ok();
+        if has_targets {
+            all.extend([0.8, 0.9, 0.95, 0.98, 0.99, 0.999].map(Self::RecallTarget));
+        }
+        all.extend([10, 20, 40, 80, 160, 320].map(Self::EfSearch));
+        all
+    }
+
+    /// For tables.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Defaults => "defaults".to_owned(),
+            Self::RecallTarget(target) => format!("recall_target {target}"),
+            Self::EfSearch(ef) => format!("ef_search {ef}"),
+        }
+    }
+
+    fn setting(&self) -> String {
+        match self {
+            Self::Defaults => String::new(),
+            Self::RecallTarget(target) => format!("proxima.recall_target={target}"),
+            Self::EfSearch(ef) => format!("hnsw.ef_search={ef}"),
+        }
+    }
+
+    fn sql(&self) -> String {
+        match self {
+            Self::Defaults => "RESET hnsw.ef_search".to_owned(),
+            _ => format!("SET {}", self.setting()),
+        }
+    }
+}
+
+/// Connects as the environment says (PGHOST, PGPORT, PGUSER, PGDATABASE).
+///
+/// # Errors
+/// If there is no server.
+pub fn connect() -> Result<Client, Box<dyn Error>> {
+    let value = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+    let parameters = format!(
+        "host='{}' port='{}' user='{}' dbname='{}'",
+        value("PGHOST", "/var/run/postgresql"),
+        value("PGPORT", "5432"),
+        value("PGUSER", "postgres"),
+        value("PGDATABASE", "postgres")
+    );
+    Ok(Client::connect(&parameters, NoTls)?)
+}
+
+/// Loads rows and queries; returns the seconds that the rows took.
+///
+/// # Errors
+/// What the server raises.
+pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> {
+    let has_vector = "SELECT to_regtype('vector') IS NOT NULL";
+    if !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
+        client.batch_execute("CREATE EXTENSION proxima")?;
+    }
+    client.batch_execute(&format!(
+        "DROP TABLE IF EXISTS items, queries;
+         CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
+         CREATE TABLE queries (id int PRIMARY KEY, embedding vector({dim}));",
+        dim = data.rows.dim
+    ))?;
+    let start = Instant::now();
+    copy(client, "items", &data.rows)?;
+    let seconds = start.elapsed().as_secs_f64();
+    copy(client, "queries", &data.queries)?;
+    client.batch_execute("VACUUM ANALYZE items; VACUUM ANALYZE queries")?;
+    Ok(seconds)
+}
+
+fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<dyn Error>> {
+    let mut writer = client.copy_in(&format!("COPY {table} FROM STDIN (FORMAT binary)"))?;
+    let mut bytes = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
+    for at in 0..rows.count {
+        bytes.extend(2i16.to_be_bytes());
+        bytes.extend(4i32.to_be_bytes());
+        bytes.extend((at as i32).to_be_bytes());
+        bytes.extend((4 + 4 * rows.dim as i32).to_be_bytes());
+        bytes.extend((rows.dim as i16).to_be_bytes());
+        bytes.extend([0; 2]);
+        rows.row(at).iter().for_each(|value| bytes.extend(value.to_be_bytes()));
+        if bytes.len() > 1 << 20 {
+            writer.write_all(&bytes)?;
+            bytes.clear();
+        }
+    }
+    bytes.extend((-1i16).to_be_bytes());
+    writer.write_all(&bytes)?;
+    writer.finish()?;
+    Ok(())
+}
+
+/// Builds the index; returns the seconds.
+///
+/// # Errors
+/// What the server raises.
+pub fn build(client: &mut Client, create_index: &str) -> Result<f64, Box<dyn Error>> {
+    client.batch_execute("SET maintenance_work_mem = '2GB'; CHECKPOINT")?;
+    let start = Instant::now();
+    client.batch_execute(create_index)?;
+    let seconds = start.elapsed().as_secs_f64();
+    client.batch_execute("CHECKPOINT")?;
+    Ok(seconds)
+}
+
+/// Bytes of the index.
+///
+/// # Errors
+/// What the server raises.
+pub fn index_bytes(client: &mut Client) -> Result<f64, Box<dyn Error>> {
+    let sql = "SELECT pg_indexes_size('items') - pg_relation_size('items_pkey')";
+    Ok(client.query_one(sql, &[])?.get::<_, i64>(0) as f64)
+}
+
+fn literal(vector: &[f32]) -> String {
+    let numbers: Vec<String> = vector.iter().map(|value| value.to_string()).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+/// The share of the exact nearest that searches find.
+///
+/// # Errors
+/// What the server raises.
+pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f64, Box<dyn Error>> {
+    client.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
+    client.batch_execute("RESET hnsw.ef_search")?;
+    client.batch_execute(&effort.sql())?;
+    let sql = "SELECT id FROM items ORDER BY embedding <=> $1::text::vector LIMIT 10";
+    let statement = client.prepare(sql)?;
+    let mut hits = 0;
+    for query in 0..data.queries.count {
+        let rows = client.query(&statement, &[&literal(data.queries.row(query))])?;
+        let truth = &data.truth.row(query)[..RESULTS];
+        hits += rows.iter().filter(|row| truth.contains(&row.get::<_, i32>(0))).count();
+    }
+    Ok(hits as f64 / (data.queries.count * RESULTS) as f64)
+}
+
+/// Median and 99th percentile of one client's round trips in milliseconds, with nothing set.
+///
+/// # Errors
+/// What the server raises.
+pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dyn Error>> {
+    let sql = "SELECT id FROM items ORDER BY embedding <=> (SELECT embedding FROM queries WHERE id = $1) LIMIT 10";
+    let statement = client.prepare(sql)?;
+    let mut times = Vec::new();
+    for round in 0..2 {
+        for query in 0..data.queries.count as i32 {
+            let start = Instant::now();
+            client.query(&statement, &[&query])?;
+            if round > 0 {
+                times.push(start.elapsed().as_secs_f64() * 1000.0);
+            }
+        }
+    }
+    times.sort_by(f64::total_cmp);
+    Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
+}
+
+/// Queries per second of one pgbench client with prepared statements: the best of two runs.
+///
+/// # Errors
+/// If pgbench fails.
+pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
+    let script = std::env::temp_dir().join(format!("proxima-bench-{}.sql", std::process::id()));
+    std::fs::write(
+        &script,
+        format!(
+            "\\set i random(0, {})\nSELECT id FROM items ORDER BY embedding <=> \
+             (SELECT embedding FROM queries WHERE id = :i) LIMIT 10;\n",
+            data.queries.count - 1
+        ),
+    )?;
+    let pgbench = std::env::var("PGBENCH").unwrap_or_else(|_| "pgbench".to_owned());
+    let setting = effort.setting();
+    let options = if setting.is_empty() { String::new() } else { format!("-c {setting}") };
+    let mut best = 0.0f64;
+    for _ in 0..2 {
+        let output = Command::new(&pgbench)
+            .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
+            .arg(&script)
+            .arg(format!("--time={seconds}"))
+            .env("PGOPTIONS", format!("-c enable_seqscan=off {options}"))
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let speed = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+        best = best.max(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?);
+    }
+    std::fs::remove_file(&script)?;
+    Ok(best)
+}
