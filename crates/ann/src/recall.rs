@@ -73,3 +73,54 @@ pub fn recall(found: &[u32], truth: &[u32], k: usize) -> f64 {
     let found = &found[..found.len().min(k)];
     truth.iter().filter(|id| found.contains(id)).count() as f64 / truth.len() as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exact_neighbors_equal_sorting() {
+        let (dim, count) = (64, 2500);
+        let codes: Vec<i8> = (0..count * dim).map(|i: usize| (i * i % 251 * 7 % 13) as i8).collect();
+        let rows = Rows { codes: &codes, dim, count };
+        let queries: Vec<u32> = (0..40).map(|i| i * 61 % count as u32).collect();
+        for (space, k) in [(Space::L2, 10), (Space::L1, 1), (Space::L2, 100), (Space::L2, 5000)] {
+            let found = exact_neighbors(&rows, space, &queries, k, &Control::default()).unwrap();
+            for (&query, found) in queries.iter().zip(&found) {
+                let row = |id: u32| &codes[id as usize * dim..][..dim];
+                let distance = |id: u32| -> u32 {
+                    let pairs = row(query).iter().zip(row(id));
+                    let differences = pairs.map(|(&a, &b)| i32::from(a).abs_diff(i32::from(b)));
+                    match space {
+                        Space::L2 => differences.map(|d| d * d).sum(),
+                        Space::L1 => differences.sum(),
+                    }
+                };
+                let mut all: Vec<u32> = (0..count as u32).filter(|&id| id != query).collect();
+                all.sort_by_key(|&id| (distance(id), id));
+                all.truncate(k);
+                assert_eq!(*found, all);
+            }
+        }
+    }
+
+    #[test]
+    fn degenerate_questions() {
+        let codes = [3i8; 128];
+        let control = Control::default();
+        let none = Rows { codes: &[], dim: 64, count: 0 };
+        assert!(exact_neighbors(&none, Space::L2, &[], 10, &control).unwrap().is_empty());
+        let one = Rows { codes: &codes[..64], dim: 64, count: 1 };
+        assert_eq!(exact_neighbors(&one, Space::L2, &[0], 10, &control).unwrap(), [[0u32; 0]]);
+        let two = Rows { codes: &codes, dim: 64, count: 2 };
+        assert_eq!(exact_neighbors(&two, Space::L2, &[1, 0], 10, &control).unwrap(), [[0], [1]]);
+    }
+
+    #[test]
+    fn recall_counts_the_first_k() {
+        assert_eq!(recall(&[1, 2, 3], &[3, 2, 1], 3), 1.0);
+        assert_eq!(recall(&[1, 2, 3], &[3, 2, 1], 1), 0.0);
+        assert_eq!(recall(&[1], &[3, 1], 2), 0.5);
+        assert_eq!(recall(&[], &[], 5), 1.0);
+    }
+}

@@ -14,7 +14,7 @@ use super::reservoir::EMPTY;
 use super::{BuildError, Phase, Reservoirs};
 
 /// One row in this many is a column.
-const RATIOS: [u64; 2] = [16, 256];
+pub(super) const RATIOS: [u64; 2] = [16, 256];
 
 /// Wanted and largest number of columns of a part.
 const COLUMNS_WANTED: usize = 600;
@@ -45,6 +45,11 @@ impl Site<'_> {
         Ok(slab)
     }
 
+    /// Whether a row is a column of `ratio`; those of 256 are among those of 16.
+    pub fn is_sampled(&self, row: u32, ratio: u64) -> bool {
+        mix(mix(self.seed, 4), u64::from(row)).is_multiple_of(ratio)
+    }
+
     fn far_part(
         &self,
         members: &[u32],
@@ -52,9 +57,7 @@ impl Site<'_> {
         reservoirs: &Reservoirs<'_>,
         benches: &Benches,
     ) -> Result<(), BuildError> {
-        let salt = mix(self.seed, ratio);
-        let sampled: Vec<u32> =
-            members.iter().copied().filter(|&id| mix(salt, u64::from(id)).is_multiple_of(ratio)).collect();
+        let sampled: Vec<u32> = members.iter().copied().filter(|&id| self.is_sampled(id, ratio)).collect();
         members.par_chunks(TASK_ROWS).try_for_each(|rows| {
             sampled.chunks(COLUMNS_MAX).try_for_each(|columns| {
                 benches.with(|bench| {

@@ -143,8 +143,9 @@ impl Leaders {
             let moved = members[mix(leader as u64, members.len() as u64) as usize % members.len()];
             let codes = rows.row(sampled[moved as usize]);
             self.codes[leader * dim..(leader + 1) * dim].copy_from_slice(codes);
-            sizes[leader] = sizes[largest] / 2;
-            sizes[largest] -= sizes[leader];
+            sizes[largest] /= 2;
+            // Never the largest: none of the sampled rows was counted for its new place.
+            sizes[leader] = tiny + 1;
         }
     }
 }
