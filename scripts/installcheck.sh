@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SQL behaviour: pg_regress against a private server. REGRESS="cast copy" runs some of the tests only.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 use_postgres
 

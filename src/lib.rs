@@ -14,5 +14,4 @@ compile_error!("proxima needs panic = \"unwind\": PostgreSQL errors travel throu
 
 /// Called by PostgreSQL when the library is loaded.
 #[pg_guard]
-#[unsafe(no_mangle)]
 pub extern "C-unwind" fn _PG_init() {}
