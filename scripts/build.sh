@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the extension for the PostgreSQL that lib.sh finds.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 use_postgres
 

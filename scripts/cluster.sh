@@ -7,6 +7,7 @@
 #
 # The command finds the server through PGHOST, PGPORT, PGUSER. The server's files are in target/NAME, or
 # below /tmp where PostgreSQL's user cannot enter target; the log stays until the next start.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 use_postgres
 

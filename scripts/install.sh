@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Copies the built extension into the PostgreSQL that lib.sh finds (below DESTDIR, if set).
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 use_postgres
 

@@ -1,5 +1,5 @@
 # Shared by the scripts in this directory; sourced, not run.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

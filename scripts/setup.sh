@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, on Debian and its relatives; does nothing when all is there.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
 missing() {
@@ -27,7 +28,7 @@ if grep -qx postgresql <<<"$packages"; then
 		as_root mkdir -p /etc/postgresql-common
 		echo 'create_main_cluster = false' | as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
 	fi
-	packages=$(echo "$packages" | sed 's/^postgresql$//')
+	packages=$(grep -vx postgresql <<<"$packages")
 fi
 # shellcheck disable=SC2086  # a list of words
 as_root apt-get install -qq -y --no-install-recommends $packages

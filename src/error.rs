@@ -9,30 +9,64 @@ use pgrx::prelude::*;
 #[derive(Debug)]
 pub enum TypeError {
     /// Two vectors of one operation.
-    DifferentDimensions { type_name: &'static str, left: usize, right: usize },
+    DifferentDimensions {
+        type_name: &'static str,
+        left: usize,
+        right: usize,
+    },
     /// A vector and its column, cast or aggregate.
-    UnexpectedDimensions { expected: i64, actual: usize },
-    NoDimensions { type_name: &'static str },
-    TooManyDimensions { type_name: &'static str, limit: usize },
-    NotANumber { type_name: &'static str },
-    Infinite { type_name: &'static str },
+    UnexpectedDimensions {
+        expected: i64,
+        actual: usize,
+    },
+    NoDimensions {
+        type_name: &'static str,
+    },
+    TooManyDimensions {
+        type_name: &'static str,
+        limit: usize,
+    },
+    NotANumber {
+        type_name: &'static str,
+    },
+    Infinite {
+        type_name: &'static str,
+    },
     /// Text that is not a vector; `detail` says where, when that helps.
-    Syntax { type_name: &'static str, literal: String, detail: Option<&'static str> },
-    OutOfRange { type_name: &'static str, literal: String },
+    Syntax {
+        type_name: &'static str,
+        literal: String,
+        detail: Option<&'static str>,
+    },
+    OutOfRange {
+        type_name: &'static str,
+        literal: String,
+    },
     TypmodCount,
-    TypmodTooSmall { type_name: &'static str },
-    TypmodTooLarge { type_name: &'static str, limit: usize },
+    TypmodTooSmall {
+        type_name: &'static str,
+    },
+    TypmodTooLarge {
+        type_name: &'static str,
+        limit: usize,
+    },
     /// Binary input from a client with something in the reserved bytes.
-    ReservedNotZero { value: i16 },
+    ReservedNotZero {
+        value: i16,
+    },
     /// A stored value whose length and dimensions disagree.
-    Corrupted { type_name: &'static str },
+    Corrupted {
+        type_name: &'static str,
+    },
     Overflow,
     Underflow,
     ArrayDimensions,
     ArrayNulls,
     ArrayType,
     /// The state of an aggregate, passed by hand.
-    StateArray { function: &'static str },
+    StateArray {
+        function: &'static str,
+    },
 }
 
 impl TypeError {
@@ -46,10 +80,9 @@ impl TypeError {
     fn report(self) -> ErrorReport {
         use PgSqlErrorCode as Code;
         let (code, message) = match self {
-            Self::DifferentDimensions { type_name, left, right } => (
-                Code::ERRCODE_DATA_EXCEPTION,
-                format!("different {type_name} dimensions {left} and {right}"),
-            ),
+            Self::DifferentDimensions { type_name, left, right } => {
+                (Code::ERRCODE_DATA_EXCEPTION, format!("different {type_name} dimensions {left} and {right}"))
+            }
             Self::UnexpectedDimensions { expected, actual } => {
                 (Code::ERRCODE_DATA_EXCEPTION, format!("expected {expected} dimensions, not {actual}"))
             }
@@ -78,9 +111,7 @@ impl TypeError {
                 Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
                 format!("\"{literal}\" is out of range for type {type_name}"),
             ),
-            Self::TypmodCount => {
-                (Code::ERRCODE_INVALID_PARAMETER_VALUE, "invalid type modifier".to_owned())
-            }
+            Self::TypmodCount => (Code::ERRCODE_INVALID_PARAMETER_VALUE, "invalid type modifier".to_owned()),
             Self::TypmodTooSmall { type_name } => (
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 format!("dimensions for type {type_name} must be at least 1"),

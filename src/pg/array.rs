@@ -4,8 +4,8 @@ use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
 use core::ptr::NonNull;
 
-use pgrx::pg_sys::{self, ArrayType, Datum, Oid};
 use pgrx::direct_function_call;
+use pgrx::pg_sys::{self, ArrayType, Datum, Oid};
 
 use super::datum::{Call, allocate_varlena};
 
@@ -40,7 +40,10 @@ impl<'fc> Array<'fc> {
     pub fn argument(call: Call<'fc>, n: usize) -> Self {
         // SAFETY: the argument is a non-null array; detoasting returns it or a flat copy of it.
         let flat = unsafe { pg_sys::pg_detoast_datum(call.datum(n).cast_mut_ptr()) };
-        Array { raw: NonNull::new(flat.cast()).expect("detoasting never returns null"), lifetime: PhantomData }
+        Array {
+            raw: NonNull::new(flat.cast()).expect("detoasting never returns null"),
+            lifetime: PhantomData,
+        }
     }
 
     fn header(&self) -> &ArrayType {
@@ -123,8 +126,9 @@ impl<'fc> Array<'fc> {
                 &mut count,
             );
             let datums = core::slice::from_raw_parts(datums, count as usize);
-            let convert =
-                |&datum| direct_function_call::<f32>(pg_sys::numeric_float4, &[Some(datum)]).unwrap_or(f32::NAN);
+            let convert = |&datum| {
+                direct_function_call::<f32>(pg_sys::numeric_float4, &[Some(datum)]).unwrap_or(f32::NAN)
+            };
             datums.iter().map(convert).collect()
         }
     }

@@ -56,10 +56,7 @@ impl<'fc> Call<'fc> {
         unsafe {
             let context = self.fcinfo.as_ref().context;
             !context.is_null()
-                && matches!(
-                    (*context).type_,
-                    pg_sys::NodeTag::T_AggState | pg_sys::NodeTag::T_WindowAggState
-                )
+                && matches!((*context).type_, pg_sys::NodeTag::T_AggState | pg_sys::NodeTag::T_WindowAggState)
         }
     }
 

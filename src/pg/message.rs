@@ -33,6 +33,8 @@ impl<'fc> Message<'fc> {
     pub fn bytes(&mut self, count: usize) -> &'fc [u8] {
         let length = i32::try_from(count).expect("vectors are short");
         // SAFETY: as above; the function returns `count` bytes inside the message, which lives for 'fc.
-        unsafe { core::slice::from_raw_parts(pg_sys::pq_getmsgbytes(self.raw.as_ptr(), length).cast(), count) }
+        unsafe {
+            core::slice::from_raw_parts(pg_sys::pq_getmsgbytes(self.raw.as_ptr(), length).cast(), count)
+        }
     }
 }

@@ -31,7 +31,8 @@ pub fn write_f32(value: f32, out: &mut [u8]) -> usize {
 /// If `start` is beyond the end of `text`.
 pub fn read_f32(text: &CStr, start: usize) -> (f32, usize) {
     let bytes = &text.to_bytes()[start..];
-    let length = bytes.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
+    let length =
+        bytes.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     let plain = &bytes[..length.count()];
     // Decimal numbers, which is nearly all there ever is: Rust and strtof both round correctly, so they agree,
     // and Rust is several times faster. A number cut short (1e) and a hexadecimal one (0x1) go to strtof.

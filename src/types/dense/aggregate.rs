@@ -27,7 +27,8 @@ pub fn accumulate<E: Element>(call: Call) -> Result<Datum, TypeError> {
     if call.is_aggregate() {
         // In place, as core's float8_accum: copying the state would cost more than adding.
         // SAFETY: the state of an aggregate belongs to the aggregate alone, `sums` is not used again.
-        let sums = unsafe { state.elements_mut::<f64>() }.ok_or(TypeError::StateArray { function: E::ACCUM })?;
+        let sums =
+            unsafe { state.elements_mut::<f64>() }.ok_or(TypeError::StateArray { function: E::ACCUM })?;
         add_vector(sums, &vector)?;
         return Ok(state.into_datum());
     }

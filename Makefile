@@ -1,0 +1,49 @@
+# The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
+
+.PHONY: help setup build install demo test check deny installcheck isolation prove bench format test-pg18 clean
+
+help:           ## this list
+	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 16
+
+setup:          ## install what is missing (Debian: apt-get)
+	@scripts/setup.sh
+
+build:          ## build the extension
+	@scripts/build.sh
+
+install:        ## copy the built extension into PostgreSQL (DESTDIR for packages)
+	@scripts/install.sh
+
+demo:           ## build, start a private server, load 10,000 embeddings, search
+	@scripts/demo.sh
+
+test:           ## everything, in order, up to the first failure
+	@scripts/test.sh
+
+check:          ## what needs no server: format, lints, licences, rules, tests of the crates
+	@scripts/check.sh
+
+deny:           ## licences and advisories of the dependencies
+	@scripts/deny.sh
+
+installcheck:   ## SQL behaviour (pg_regress); REGRESS="cast copy" for some
+	@scripts/installcheck.sh
+
+isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name for one
+	@scripts/isolation.sh
+
+prove:          ## replicas, crashes, concurrency (TAP); TAP=tests/t/001_replica.pl for one
+	@scripts/prove.sh
+
+bench:          ## benchmarks of the crates
+	@cargo bench --workspace --exclude proxima --locked
+
+format:         ## format the sources, print FORMAT.md
+	@cargo fmt --all
+	@cargo test --release -p tidy --locked --quiet -- --ignored print_format_md
+
+test-pg18:      ## make test against PostgreSQL 18
+	@PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config scripts/test.sh
+
+clean:          ## stop private servers, remove what was built
+	@scripts/clean.sh

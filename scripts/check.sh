@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# All that needs no server: format, lints, licences, the repository's rules, tests of the pure crates.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+use_postgres
+cd "$root"
+
+pure=(--workspace --exclude proxima --locked)
+
+say "format"
+cargo fmt --all --check
+say "clippy"
+# The release profile, so that the dependencies are compiled once for build, check and tests.
+cargo clippy --release --locked -p proxima --no-default-features --features "pg$pg_major" -- --deny warnings
+cargo clippy --release "${pure[@]}" --all-targets -- --deny warnings
+if command -v shellcheck >/dev/null; then
+	say "shellcheck"
+	shellcheck scripts/*.sh .ci/run
+fi
+"$root/scripts/deny.sh"
+say "tests of the crates"
+cargo test --release "${pure[@]}" --quiet

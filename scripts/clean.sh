@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Stops private servers that are left and removes what was built.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+for record in "$target"/*.env; do
+	[ ! -f "$record" ] || "$root/scripts/cluster.sh" stop "$(basename -s .env "$record")"
+done
+cd "$root"
+cargo clean

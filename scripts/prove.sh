@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# TAP tests: each starts, kills and compares clusters of its own. TAP="tests/t/001_replica.pl" runs some only.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+use_postgres
+
+modules=$(dirname "$("$pg_config" --pgxs)")/../test/perl
+[ -d "$modules/PostgreSQL" ] || modules=$("$pg_config" --libdir)/pgxs/src/test/perl
+[ -d "$modules/PostgreSQL" ] || die "PostgreSQL's Perl modules are missing: install postgresql-server-dev-$pg_major"
+
+# The server's user may not be able to read the repository, so the tests run from a copy.
+work=$(as_server_user mktemp -d /tmp/proxima-tap.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+cp -r "$root/tests/t" "$work/t"
+mkdir "$work/output"
+chmod -R a+rX "$work/t"
+[ "$(id -u)" != 0 ] || chown postgres: "$work/output"
+
+tests=()
+for test in ${TAP:-"$root"/tests/t/*.pl}; do
+	[ ! -f "$test" ] || tests+=("t/$(basename "$test")")
+done
+[ ${#tests[@]} -gt 0 ] || {
+	say "no TAP tests"
+	exit 0
+}
+
+cd "$work"
+status=0
+as_server_user env -u RUST_BACKTRACE PATH="$pg_bin:$PATH" PG_REGRESS="$modules/../regress/pg_regress" \
+	TESTDATADIR="$work/output/data" TESTLOGDIR="$work/output/log" TESTDIR="$work/output" \
+	prove --timer -I "$modules" "${tests[@]}" || status=$?
+# The logs of a failed run stay; its clusters (PostgreSQL's modules stop them) do not.
+rm -rf "$target/tap"
+[ ! -d "$work/output/log" ] || cp -r "$work/output/log" "$target/tap"
+exit $status

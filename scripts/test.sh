@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Every suite in order, up to the first failure; the last line counts them.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+suites=(setup check build install installcheck isolation prove)
+passed=0
+for suite in "${suites[@]}"; do
+	say "make $suite"
+	if ! "$root/scripts/$suite.sh"; then
+		printf 'error: make %s failed; run it alone to see it again\n' "$suite" >&2
+		echo "$passed passed, 1 failed"
+		exit 1
+	fi
+	passed=$((passed + 1))
+done
+echo "$passed passed, 0 failed"
