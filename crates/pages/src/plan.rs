@@ -3,12 +3,16 @@
 //! A page is pinned and read as a whole, so the plan asks what fills it: full degree with a 16-bit own vector if two
 //! nodes fit; three quarters of the degree if that makes two fit; then one node a page, with a shorter degree or a
 //! coarser own vector when it must; and from the dimension at which the neighbors' codes no longer fit, nodes that
-//! hold only the neighbors' numbers.
+//! hold only the neighbors' numbers. So do vectors of at most 64 dimensions: as many bits say too little of a
+//! neighbor, and its own node is small enough to be read.
 
 use kernels::Encoding;
 
 use crate::format::node::{BATCH_LANES, NodeHeader};
 use crate::format::page::CONTENT_BYTES;
+
+/// Up to this many padded dimensions, 1-bit codes are not worth their place.
+const INLINE_DIM_MIN: usize = 64;
 
 /// The shape of all nodes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,7 @@ impl NodePlan {
             }
             None
         };
-        if inline {
+        if inline && padded_dim > INLINE_DIM_MIN {
             let three_quarters = plan((full * 3 / 4).next_multiple_of(8), Encoding::F16, true);
             let wide = largest(Encoding::F16, true, full * 3 / 4);
             match wide {

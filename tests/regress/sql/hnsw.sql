@@ -109,12 +109,12 @@ DELETE FROM f WHERE id % 3 = 0;
 VACUUM f;
 SELECT count(*) FROM (SELECT id FROM f ORDER BY val <-> '[1,2,3,4,5,6,7,8]') s;
 INSERT INTO f SELECT i, 1, ARRAY[i, 0, 0, 0, 0, 0, 0, 0]::vector FROM generate_series(10001, 10500) i;
-SELECT id FROM f ORDER BY val <-> '[10017,0,0,0,0,0,0,0]' LIMIT 3;
+SELECT id FROM f ORDER BY val <-> '[10017.2,0,0,0,0,0,0,0]' LIMIT 3;
 SELECT proxima.check_index('f_val') ->> 'sound' AS sound;
 -- HOT and other updates
 UPDATE f SET kind = 9 WHERE id = 10017;
 UPDATE f SET val = '[-5,0,0,0,0,0,0,0]' WHERE id = 10018;
-SELECT id, kind FROM f ORDER BY val <-> '[10017,0,0,0,0,0,0,0]' LIMIT 3;
+SELECT id, kind FROM f ORDER BY val <-> '[10017.2,0,0,0,0,0,0,0]' LIMIT 3;
 SELECT id FROM f ORDER BY val <-> '[-5,0,0,0,0,0,0,0]' LIMIT 1;
 -- TRUNCATE, REINDEX
 REINDEX INDEX f_val;
@@ -141,7 +141,7 @@ CREATE TABLE k1 PARTITION OF k FOR VALUES FROM (0) TO (10);
 CREATE TABLE k2 PARTITION OF k FOR VALUES FROM (10) TO (100);
 CREATE INDEX k_val ON k USING hnsw (val vector_l2_ops);
 INSERT INTO k SELECT i, ARRAY[i, i]::vector FROM generate_series(1, 20) i;
-SELECT id FROM k ORDER BY val <-> '[9,9]' LIMIT 4;
+SELECT id FROM k ORDER BY val <-> '[9.3,9.3]' LIMIT 4;
 DROP TABLE k;
 -- only NULLs, empty, one row, many equal rows among others
 CREATE TABLE k (id serial, val vector(2));
