@@ -1,5 +1,7 @@
 //! What differs between the dense types: the element.
 
+use kernels::Kernels;
+
 use crate::error::TypeError;
 
 /// The element of a dense vector type. All-zero bytes are the number 0.
@@ -90,21 +92,21 @@ impl Element for f32 {
 
     #[inline]
     fn l2_squared(a: &[Self], b: &[Self]) -> f32 {
-        a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+        Kernels::get().l2_squared_f32(a, b)
     }
 
     #[inline]
     fn inner_product(a: &[Self], b: &[Self]) -> f32 {
-        a.iter().zip(b).map(|(a, b)| a * b).sum()
+        Kernels::get().inner_product_f32(a, b)
     }
 
     #[inline]
     fn cosine_parts(a: &[Self], b: &[Self]) -> (f32, f32, f32) {
-        (Self::inner_product(a, b), Self::inner_product(a, a), Self::inner_product(b, b))
+        Kernels::get().cosine_parts_f32(a, b)
     }
 
     #[inline]
     fn l1(a: &[Self], b: &[Self]) -> f32 {
-        a.iter().zip(b).map(|(a, b)| (a - b).abs()).sum()
+        Kernels::get().l1_f32(a, b)
     }
 }
