@@ -2,7 +2,7 @@
 //!
 //! [`Kernels::get`] returns the kernels of the best instruction set this CPU has; its methods are the
 //! whole interface, safe, and panic on lengths that do not fit together. `table` is the grid of kernels
-//! by instruction set, `generic` the algorithms, `arch` the instruction sets; [`reference`] says what
+//! by instruction set, `generic` the algorithms, `arch` the instruction sets; [`mod@reference`] says what
 //! each kernel computes, and the grid test compares every cell with it.
 //!
 //! Bytes of codes are little-endian. Nothing here allocates, except [`Kernels::available`].

@@ -23,9 +23,12 @@ macro_rules! grid {
         cosine_parts_f16(a: &[half::f16], b: &[half::f16]) -> (f32, f32, f32)
             = reduce::cosine_parts::<_, Halves>;
         l1_f16(a: &[half::f16], b: &[half::f16]) -> f32 = reduce::l1::<_, Halves>;
-        coded_l2_squared_f16(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l2_squared::<_, HalfBytes>;
-        coded_l2_squared_i8(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l2_squared::<_, SignedBytes>;
-        coded_l2_squared_i4(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l2_squared::<_, Nibbles>;
+        coded_l2_squared_f16(q: &[f32], s: f32, row: &[u8]) -> f32
+            = reduce::coded_l2_squared::<_, HalfBytes>;
+        coded_l2_squared_i8(q: &[f32], s: f32, row: &[u8]) -> f32
+            = reduce::coded_l2_squared::<_, SignedBytes>;
+        coded_l2_squared_i4(q: &[f32], s: f32, row: &[u8]) -> f32
+            = reduce::coded_l2_squared::<_, Nibbles>;
         coded_inner_product_f16(q: &[f32], s: f32, row: &[u8]) -> f32
             = reduce::coded_inner_product::<_, HalfBytes>;
         coded_inner_product_i8(q: &[f32], s: f32, row: &[u8]) -> f32

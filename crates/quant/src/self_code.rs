@@ -94,10 +94,12 @@ fn encode_f16(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
     let exponent = if largest > 0.0 { f64::from(largest).log2().floor() - 14.0 } else { 0.0 };
     let scale = 2_f32.powi(exponent.clamp(-126.0, 126.0) as i32);
     let inverse = scale.recip();
+    // The very largest floats would round up to 2^128: stop at the half below 2^15 for those.
+    let limit = if exponent >= 113.0 { 32_752.0 } else { 65_504.0 };
     for (r, out) in r.chunks(CHUNK).zip(out.chunks_mut(2 * CHUNK)) {
         let (mut scaled, mut halves) = ([0.0; CHUNK], [f16::ZERO; CHUNK]);
         for (scaled, x) in scaled.iter_mut().zip(r) {
-            *scaled = x * inverse;
+            *scaled = (x * inverse).clamp(-limit, limit);
         }
         halves[..r.len()].convert_from_f32_slice(&scaled[..r.len()]);
         for (out, half) in out.chunks_exact_mut(2).zip(halves) {
@@ -115,9 +117,15 @@ fn round(x: f32) -> f32 {
     (x + NO_FRACTION) - NO_FRACTION
 }
 
-/// The scale for which the largest coordinate has code `steps`, never subnormal; zero stays zero.
+/// The scale for which the largest coordinate has code `steps`; zero stays zero.
 fn scale_for(largest: f32, steps: f32) -> f32 {
-    if largest > 0.0 { (largest / steps).max(f32::MIN_POSITIVE) } else { 0.0 }
+    if largest > 0.0 { usable_scale(largest / steps, steps) } else { 0.0 }
+}
+
+/// The nearest scale that is not subnormal (its inverse is finite) and for which the code `steps`
+/// decodes to a finite number.
+fn usable_scale(scale: f32, steps: f32) -> f32 {
+    scale.clamp(f32::MIN_POSITIVE, (f32::MAX / steps).next_down())
 }
 
 fn encode_i8(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
@@ -154,7 +162,7 @@ fn encode_i4(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
         }
     }
     // The best scale for these codes, by least squares.
-    ((product / squares) as f32).max(f32::MIN_POSITIVE)
+    usable_scale((product / squares) as f32, 7.5)
 }
 
 /// The number of the nearest of the 16 codes, as an f32.

@@ -34,12 +34,12 @@ fn bounds_hold_and_are_tight() {
 
 #[test]
 fn relative_error_of_normal_vectors() {
+    // The best 16 equal steps for a normal distribution lose 0.1074 of its norm (Max 1960).
     let mut normal = Normal::new(2);
-    for (encoding, limit) in [(Encoding::F16, 3e-4), (Encoding::I8, 0.01), (Encoding::I4, 0.115)] {
+    for (encoding, limit) in [(Encoding::F16, 2.5e-4), (Encoding::I8, 0.01), (Encoding::I4, 0.109)] {
         for dim in [64, 384, 768, 1536, 8192] {
-            let r = normal.vector(dim);
-            let (code, _, _) = round_trip(&r, encoding);
-            let relative = f64::from(code.error) / norm(&r);
+            let relative = |r: Vec<f32>| f64::from(round_trip(&r, encoding).0.error) / norm(&r);
+            let relative = (0..40).map(|_| relative(normal.vector(dim))).sum::<f64>() / 40.0;
             assert!(relative < limit, "{encoding:?} {dim}: {relative}");
         }
     }
@@ -56,7 +56,7 @@ fn extreme_magnitudes() {
             assert!(code.scale.is_finite() && code.scale > 0.0, "{encoding:?} {magnitude}");
             assert!(code.error.is_finite() && f64::from(code.error) >= lost, "{encoding:?} {magnitude}");
             if (1e-30..=1e37).contains(&magnitude) {
-                assert!(lost < 0.115 * norm(&r), "{encoding:?} {magnitude}: {lost}");
+                assert!(lost < 0.125 * norm(&r), "{encoding:?} {magnitude}: {lost}");
             }
         }
         for x in [f32::MAX, f32::MIN, f32::from_bits(1)] {
