@@ -7,7 +7,7 @@
 use std::arch::x86_64::*;
 
 use crate::block::{
-    Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, pack_panel, row, row_term, sum_of_squares,
+    Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, distances_portable, pack_panel, row, row_term,
 };
 use crate::block_select::{LANES, clear_nearer_portable, collect, lane_minima};
 
@@ -45,6 +45,11 @@ entry!(
 entry!(
     /// See [`Panels::distances`]; `out` is `ids.len()` x `stride()`.
     distances_avx2 = distances256, "avx2",
+    (panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32])
+);
+entry!(
+    /// See [`Panels::distances`]; `out` is `ids.len()` x `stride()`.
+    distances_sse41 = distances_portable, "sse4.1",
     (panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32])
 );
 entry!(
@@ -163,7 +168,7 @@ fn pack512(space: Space, panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut 
         }
     }
     for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
-        *norm = sum_of_squares(row);
+        *norm = moments512(row).0;
     }
 }
 
@@ -234,7 +239,8 @@ fn distances512(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
         for (left, &id) in lefts.iter_mut().zip(ids) {
             left.codes = row(codes, id, panels.dim);
             if panels.space == Space::L2 {
-                left.term = row_term(left.codes);
+                let (squares, sum) = moments512(left.codes);
+                left.term = squares.wrapping_add((sum as u32).wrapping_mul(256));
             }
         }
         batch512(panels, lefts, out);
@@ -267,6 +273,24 @@ fn batch512(panels: &Panels, lefts: &[Left<'_>], out: &mut [u32]) {
             (Space::L1, _, _) => group_l1_512(panels, panel, lefts, out),
         };
     }
+}
+
+/// Sum of squares and sum of a row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn moments512(row: &[i8]) -> (u32, i32) {
+    let ones = _mm512_set1_epi8(1);
+    let (mut squares, mut sum) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    for codes in row.as_chunks::<64>().0 {
+        // SAFETY: a chunk has 64 bytes; the load needs no alignment.
+        let codes = unsafe { _mm512_loadu_epi8(codes.as_ptr()) };
+        sum = _mm512_dpbusd_epi32(sum, ones, codes);
+        // Squares need 16 bits: -128 has no positive counterpart in 8.
+        let low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(codes));
+        let high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64::<1>(codes));
+        squares = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(squares, low, low), high, high);
+    }
+    (_mm512_reduce_add_epi32(squares) as u32, _mm512_reduce_add_epi32(sum))
 }
 
 /// All rows against `P` panels from `panel`; returns `P`.
