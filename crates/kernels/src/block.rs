@@ -1,7 +1,7 @@
 //! Distances of many int8 rows to many int8 rows, in blocks.
 //!
-//! The columns are packed once into [`Panels`]: 16 rows side by side, so that one 64-byte load holds the same few
-//! coordinates of 16 columns and every loaded byte is used for all rows of a tile.
+//! The columns are packed once into [`Panels`]: 16 rows side by side, so that one 64-byte load holds the same
+//! few coordinates of 16 columns and every loaded byte is used for all rows of a tile.
 //!
 //! ```text
 //! L2, group of 4 coordinates:   | col 0: 4 B | col 1: 4 B | ... | col 15: 4 B |          64 B
@@ -10,8 +10,8 @@
 //!
 //! The portable product has its columns one behind the other instead.
 //!
-//! Packed bytes are biased by 128 (unsigned), because `vpdpbusd` multiplies unsigned by signed and `vpsadbw` is
-//! unsigned. With `acc = sum (b + 128) a`, the squared distance is `|a|^2 + 256 sum(a) + |b|^2 - 2 acc`.
+//! Packed bytes are biased by 128 (unsigned), because `vpdpbusd` multiplies unsigned by signed and `vpsadbw`
+//! is unsigned. With `acc = sum (b + 128) a`, the squared distance is `|a|^2 + 256 sum(a) + |b|^2 - 2 acc`.
 //! All results are exact integers, the same on every instruction set.
 
 use std::sync::OnceLock;
@@ -48,7 +48,6 @@ pub(crate) enum Tier {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// The portable loops, compiled for SSE4.1.
     #[cfg(target_arch = "x86_64")]
     Sse41,
     Portable,
@@ -276,9 +275,9 @@ fn pack_plain(panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut [u32]) {
     }
 }
 
-/// The block product written for any processor: plain loops over whole rows, which compilers turn into vectors.
-#[inline(always)]
-pub(crate) fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+/// The block product written for any processor: plain loops over whole rows, which compilers turn into
+/// vectors.
+fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
     let stride = panels.stride();
     for (&id, out) in ids.iter().zip(out.chunks_exact_mut(stride)) {
         let row = row(codes, id, panels.dim);
@@ -293,7 +292,6 @@ pub(crate) fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out
     }
 }
 
-#[inline(always)]
 fn dot(row: &[i8], column: &[Line]) -> i32 {
     let mut sum = 0;
     for (codes, line) in row.as_chunks::<64>().0.iter().zip(column) {
@@ -305,7 +303,7 @@ fn dot(row: &[i8], column: &[Line]) -> i32 {
 }
 
 #[inline(always)]
-fn sum_of_differences(row: &[i8], column: &[Line]) -> u32 {
+pub(crate) fn sum_of_differences(row: &[i8], column: &[Line]) -> u32 {
     let mut sum = 0;
     for (codes, line) in row.as_chunks::<64>().0.iter().zip(column) {
         let differences = codes.iter().zip(&line.0).map(|(&a, &b)| u32::from(((a as u8) ^ 0x80).abs_diff(b)));

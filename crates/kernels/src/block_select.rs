@@ -37,7 +37,8 @@ pub(crate) fn smallest_with(tier: Tier, values: &[u32], count: usize, limit: u32
     }
 }
 
-/// An upper bound of the `count`-th smallest value: the `count`-th smallest of the minima of [`LANES`] disjoint groups.
+/// An upper bound of the `count`-th smallest value: the `count`-th smallest of the minima of [`LANES`]
+/// disjoint groups.
 fn bound(tier: Tier, values: &[u32], count: usize) -> u32 {
     let mut minima = match tier {
         #[cfg(target_arch = "x86_64")]
