@@ -114,6 +114,13 @@ fn watch(control: &Control, finished: &AtomicBool) {
     }
 }
 
+/// A memory figure of this process in MB.
+fn memory(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
+    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or_default() >> 10
+}
+
 fn unreachable(graph: &FlatGraph) -> usize {
     let mut reached = vec![false; graph.order.len()];
     let mut open = graph.seeds.clone();
@@ -181,7 +188,7 @@ fn main() -> Result<(), Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(number(4, 2)?).build()?;
     let (control, finished) = (Control::default(), AtomicBool::new(false));
     println!("{} rows x {dim}, {params:?}", rows.count);
-    println!("at most {} MB besides the input", working_bytes(rows.count, dim, &params) >> 20);
+    let before = memory("VmRSS");
     let (wall, cpu) = (Instant::now(), cpu_seconds());
     let graph = std::thread::scope(|scope| {
         scope.spawn(|| watch(&control, &finished));
@@ -191,6 +198,8 @@ fn main() -> Result<(), Failure> {
     });
     let graph = graph.map_err(|error| format!("{error:?}"))?;
     println!("build: wall {:.2}  cpu {:.2}", wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let (grown, bound) = (memory("VmHWM") - before, working_bytes(rows.count, dim, &params) >> 20);
+    println!("memory besides the input: {grown} MB, computed bound {bound} MB");
     let degree = graph.neighbors.len() as f64 / rows.count as f64;
     println!("average degree {degree:.2}, unreachable {}", unreachable(&graph));
     report(&graph, &base, &queries, &truth);

@@ -14,7 +14,8 @@ const ROWS_AT_ONCE: usize = 24;
 /// The `k` rows nearest to each row of `queries`, which is not its own neighbour; nearest first, ties by row.
 ///
 /// # Errors
-/// [`BuildError::Cancelled`] soon after `control.cancel` is set; [`BuildError::TooManyRows`] above 2^32 - 2 rows.
+/// [`BuildError::Cancelled`] soon after `control.cancel` is set; [`BuildError::TooManyRows`] above 2^32 - 2
+/// rows.
 ///
 /// # Panics
 /// If a query is not a row, `rows.codes` is not `count` x `dim`, or `dim` is not a supported row length.
@@ -64,7 +65,8 @@ pub fn exact_neighbors(
     Ok(slab.chunks_exact(k).map(|keys| keys.iter().map(|&key| key as u32).collect()).collect())
 }
 
-/// The share of the first `k` of `truth` that is among the first `k` of `found`; 1 when there is nothing to find.
+/// The share of the first `k` of `truth` that is among the first `k` of `found`; 1 when there is nothing to
+/// find.
 pub fn recall(found: &[u32], truth: &[u32], k: usize) -> f64 {
     let truth = &truth[..truth.len().min(k)];
     if truth.is_empty() {

@@ -1,15 +1,17 @@
 //! Distances of many int8 rows to many int8 rows, in blocks.
 //!
-//! The columns are packed once into [`Panels`]: 16 rows side by side, so that one 64-byte load holds the same few
-//! coordinates of 16 columns and every loaded byte is used for all rows of a tile.
+//! The columns are packed once into [`Panels`]: 16 rows side by side, so that one 64-byte load holds the same
+//! few coordinates of 16 columns and every loaded byte is used for all rows of a tile.
 //!
 //! ```text
 //! L2, group of 4 coordinates:   | col 0: 4 B | col 1: 4 B | ... | col 15: 4 B |          64 B
 //! L1, group of 8 coordinates:   | col 0: 8 B | ... | col 7: 8 B || col 8 ... col 15 |   128 B
 //! ```
 //!
-//! Packed bytes are biased by 128 (unsigned), because `vpdpbusd` multiplies unsigned by signed and `vpsadbw` is
-//! unsigned. With `acc = sum (b + 128) a`, the squared distance is `|a|^2 + 256 sum(a) + |b|^2 - 2 acc`.
+//! The portable product has its columns one behind the other instead.
+//!
+//! Packed bytes are biased by 128 (unsigned), because `vpdpbusd` multiplies unsigned by signed and `vpsadbw`
+//! is unsigned. With `acc = sum (b + 128) a`, the squared distance is `|a|^2 + 256 sum(a) + |b|^2 - 2 acc`.
 //! All results are exact integers, the same on every instruction set.
 
 use std::sync::OnceLock;
@@ -46,6 +48,8 @@ pub(crate) enum Tier {
     Avx512,
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    #[cfg(target_arch = "x86_64")]
+    Sse41,
     Portable,
 }
 
@@ -59,12 +63,20 @@ fn detect() -> Tier {
     let wanted = std::env::var("PROXIMA_ISA").unwrap_or_default();
     #[cfg(target_arch = "x86_64")]
     {
-        let portable = matches!(wanted.as_str(), "scalar" | "sse41");
-        if has_avx512() && !portable && wanted != "avx2" {
+        let up_to = match wanted.as_str() {
+            "scalar" => 0,
+            "sse41" => 1,
+            "avx2" => 2,
+            _ => 3,
+        };
+        if up_to >= 3 && has_avx512() {
             return Tier::Avx512;
         }
-        if has_avx2() && !portable {
+        if up_to >= 2 && has_avx2() {
             return Tier::Avx2;
+        }
+        if up_to >= 1 && is_x86_feature_detected!("sse4.1") {
+            return Tier::Sse41;
         }
     }
     let _ = wanted;
@@ -148,7 +160,9 @@ impl Panels {
             Tier::Avx512 => crate::block_x86::pack_avx512(self.space, rows, lines, norms),
             #[cfg(target_arch = "x86_64")]
             Tier::Avx2 => crate::block_x86::pack_avx2(self.space, rows, lines, norms),
-            Tier::Portable => pack_panel(self.space, rows, lines, norms),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Sse41 => pack_plain(rows, lines, norms),
+            Tier::Portable => pack_plain(rows, lines, norms),
         }
     }
 
@@ -169,6 +183,8 @@ impl Panels {
             Tier::Avx512 => crate::block_x86::distances_avx512(self, codes, ids, out),
             #[cfg(target_arch = "x86_64")]
             Tier::Avx2 => crate::block_x86::distances_avx2(self, codes, ids, out),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Sse41 => crate::block_x86::distances_sse41(self, codes, ids, out),
             Tier::Portable => distances_portable(self, codes, ids, out),
         }
         if stride > self.count {
@@ -247,48 +263,53 @@ pub(crate) fn pack_panel(space: Space, panel: &PanelRows<'_>, lines: &mut [Line]
     }
 }
 
-/// The block product written for any processor.
-pub(crate) fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
-    let dim = panels.dim;
-    for (&id, out) in ids.iter().zip(out.chunks_exact_mut(panels.stride())) {
-        let row = row(codes, id, dim);
-        let term = row_term(row);
-        for (panel, out) in out.chunks_exact_mut(PANEL).enumerate() {
-            let lines = &panels.lines[panel * dim / 4..(panel + 1) * dim / 4];
-            let norms = &panels.norms[panel * PANEL..(panel + 1) * PANEL];
-            match panels.space {
-                Space::L2 => l2_panel(row, term, lines, norms, out),
-                Space::L1 => l1_panel(row, lines, out),
-            }
+/// Packs one panel for [`distances_portable`]: rows one behind the other, biased as elsewhere.
+fn pack_plain(panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut [u32]) {
+    for (row, lines) in panel.rows.iter().zip(lines.chunks_exact_mut(panel.rows[0].len() / 64)) {
+        for (line, codes) in lines.iter_mut().zip(row.as_chunks::<64>().0) {
+            line.0 = codes.map(|code| (code as u8) ^ 0x80);
+        }
+    }
+    for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
+        *norm = sum_of_squares(row);
+    }
+}
+
+/// The block product written for any processor: plain loops over whole rows, which compilers turn into
+/// vectors.
+fn distances_portable(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+    let stride = panels.stride();
+    for (&id, out) in ids.iter().zip(out.chunks_exact_mut(stride)) {
+        let row = row(codes, id, panels.dim);
+        let square = sum_of_squares(row);
+        let columns = panels.lines.chunks_exact(panels.dim / 64);
+        for ((out, &norm), column) in out.iter_mut().zip(&panels.norms).zip(columns) {
+            *out = match panels.space {
+                Space::L2 => (square + norm).wrapping_add_signed(-2 * dot(row, column)),
+                Space::L1 => sum_of_differences(row, column),
+            };
         }
     }
 }
 
-fn l2_panel(row: &[i8], term: u32, lines: &[Line], norms: &[u32], out: &mut [u32]) {
-    let mut sums = [0i32; PANEL];
-    for (codes, line) in row.chunks_exact(4).zip(lines) {
-        for (sum, bytes) in sums.iter_mut().zip(line.0.chunks_exact(4)) {
-            for (&a, &b) in codes.iter().zip(bytes) {
-                *sum += i32::from(a) * i32::from(b);
-            }
-        }
+fn dot(row: &[i8], column: &[Line]) -> i32 {
+    let mut sum = 0;
+    for (codes, line) in row.as_chunks::<64>().0.iter().zip(column) {
+        // Through 16 bits and signed on both sides: the pattern of a multiply-add instruction.
+        let wide = codes.iter().zip(&line.0).map(|(&a, &b)| (i16::from(a), i16::from((b ^ 0x80) as i8)));
+        sum += wide.map(|(a, b)| i32::from(a) * i32::from(b)).sum::<i32>();
     }
-    for ((out, &norm), &sum) in out.iter_mut().zip(norms).zip(&sums) {
-        *out = term.wrapping_add(norm).wrapping_sub((sum as u32).wrapping_mul(2));
-    }
+    sum
 }
 
-fn l1_panel(row: &[i8], lines: &[Line], out: &mut [u32]) {
-    let mut sums = [0u32; PANEL];
-    for (codes, pair) in row.chunks_exact(8).zip(lines.chunks_exact(2)) {
-        let bytes = pair[0].0.chunks_exact(8).chain(pair[1].0.chunks_exact(8));
-        for (sum, bytes) in sums.iter_mut().zip(bytes) {
-            for (&a, &b) in codes.iter().zip(bytes) {
-                *sum += u32::from(((a as u8) ^ 0x80).abs_diff(b));
-            }
-        }
+#[inline(always)]
+pub(crate) fn sum_of_differences(row: &[i8], column: &[Line]) -> u32 {
+    let mut sum = 0;
+    for (codes, line) in row.as_chunks::<64>().0.iter().zip(column) {
+        let differences = codes.iter().zip(&line.0).map(|(&a, &b)| u32::from(((a as u8) ^ 0x80).abs_diff(b)));
+        sum += differences.sum::<u32>();
     }
-    out.copy_from_slice(&sums);
+    sum
 }
 
 #[cfg(test)]

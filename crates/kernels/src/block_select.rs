@@ -27,6 +27,8 @@ pub(crate) fn smallest_with(tier: Tier, values: &[u32], count: usize, limit: u32
         Tier::Avx512 => crate::block_x86::collect_avx512(values, limit, found),
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => crate::block_x86::collect_avx2(values, limit, found),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Sse41 => collect(values, 0, limit, found),
         Tier::Portable => collect(values, 0, limit, found),
     }
     if found.len() > count {
@@ -35,13 +37,16 @@ pub(crate) fn smallest_with(tier: Tier, values: &[u32], count: usize, limit: u32
     }
 }
 
-/// An upper bound of the `count`-th smallest value: the `count`-th smallest of the minima of [`LANES`] disjoint groups.
+/// An upper bound of the `count`-th smallest value: the `count`-th smallest of the minima of [`LANES`]
+/// disjoint groups.
 fn bound(tier: Tier, values: &[u32], count: usize) -> u32 {
     let mut minima = match tier {
         #[cfg(target_arch = "x86_64")]
         Tier::Avx512 => crate::block_x86::lane_minima_avx512(values),
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => crate::block_x86::lane_minima_avx2(values),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Sse41 => lane_minima(values),
         Tier::Portable => lane_minima(values),
     };
     *minima.select_nth_unstable(count - 1).1
@@ -88,6 +93,8 @@ pub(crate) fn clear_nearer_with(tier: Tier, from: &[u32], to: &[u32], alive: &mu
         Tier::Avx512 => crate::block_x86::clear_nearer_avx512(from, to, alive),
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => crate::block_x86::clear_nearer_avx2(from, to, alive),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Sse41 => clear_nearer_portable(from, to, alive),
         Tier::Portable => clear_nearer_portable(from, to, alive),
     }
 }

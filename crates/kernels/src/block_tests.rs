@@ -8,6 +8,9 @@ fn tiers() -> Vec<Tier> {
     let mut tiers = vec![Tier::Portable];
     #[cfg(target_arch = "x86_64")]
     {
+        if is_x86_feature_detected!("sse4.1") {
+            tiers.push(Tier::Sse41);
+        }
         if has_avx2() {
             tiers.push(Tier::Avx2);
         }

@@ -1,13 +1,14 @@
-//! The block product for AVX-512 with VNNI and for AVX2.
+//! The block product for AVX-512 with VNNI, for AVX2, and for SSE4.1.
 //!
-//! A tile keeps `M` rows x `P` panels of sums in registers and walks once along the coordinates. Groups of panels are
-//! the outer loop, so their bytes stay in the first-level cache while all rows pass.
+//! A tile keeps `M` rows x `P` panels of sums in registers and walks once along the coordinates. Groups of
+//! panels are the outer loop, so their bytes stay in the first-level cache while all rows pass.
 #![allow(unsafe_code, reason = "vector intrinsics behind a detected instruction set")]
 
 use std::arch::x86_64::*;
 
 use crate::block::{
-    Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, pack_panel, row, row_term, sum_of_squares,
+    Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, pack_panel, row, row_term, sum_of_differences,
+    sum_of_squares,
 };
 use crate::block_select::{LANES, clear_nearer_portable, collect, lane_minima};
 
@@ -48,6 +49,11 @@ entry!(
     (panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32])
 );
 entry!(
+    /// See [`Panels::distances`]; `out` is `ids.len()` x `stride()`.
+    distances_sse41 = distances128, "sse4.1",
+    (panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32])
+);
+entry!(
     /// Minima of the values with equal index modulo 64.
     lane_minima_avx512 = lane_minima, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> [u32; LANES]
 );
@@ -57,7 +63,8 @@ entry!(
 );
 entry!(
     /// Appends `value << 32 | index` for each value not above `limit`.
-    collect_avx512 = collect512, "avx512f,avx512bw,avx512vl", (values: &[u32], limit: u32, found: &mut Vec<u64>)
+    collect_avx512 = collect512, "avx512f,avx512bw,avx512vl",
+    (values: &[u32], limit: u32, found: &mut Vec<u64>)
 );
 entry!(
     /// Appends `value << 32 | index` for each value not above `limit`.
@@ -163,7 +170,7 @@ fn pack512(space: Space, panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut 
         }
     }
     for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
-        *norm = sum_of_squares(row);
+        *norm = moments512(row).0;
     }
 }
 
@@ -234,7 +241,8 @@ fn distances512(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
         for (left, &id) in lefts.iter_mut().zip(ids) {
             left.codes = row(codes, id, panels.dim);
             if panels.space == Space::L2 {
-                left.term = row_term(left.codes);
+                let (squares, sum) = moments512(left.codes);
+                left.term = squares.wrapping_add((sum as u32).wrapping_mul(256));
             }
         }
         batch512(panels, lefts, out);
@@ -267,6 +275,24 @@ fn batch512(panels: &Panels, lefts: &[Left<'_>], out: &mut [u32]) {
             (Space::L1, _, _) => group_l1_512(panels, panel, lefts, out),
         };
     }
+}
+
+/// Sum of squares and sum of a row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn moments512(row: &[i8]) -> (u32, i32) {
+    let ones = _mm512_set1_epi8(1);
+    let (mut squares, mut sum) = (_mm512_setzero_si512(), _mm512_setzero_si512());
+    for codes in row.as_chunks::<64>().0 {
+        // SAFETY: a chunk has 64 bytes; the load needs no alignment.
+        let codes = unsafe { _mm512_loadu_epi8(codes.as_ptr()) };
+        sum = _mm512_dpbusd_epi32(sum, ones, codes);
+        // Squares need 16 bits: -128 has no positive counterpart in 8.
+        let low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(codes));
+        let high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64::<1>(codes));
+        squares = _mm512_dpwssd_epi32(_mm512_dpwssd_epi32(squares, low, low), high, high);
+    }
+    (_mm512_reduce_add_epi32(squares) as u32, _mm512_reduce_add_epi32(sum))
 }
 
 /// All rows against `P` panels from `panel`; returns `P`.
@@ -464,6 +490,49 @@ fn l1_sums256<const M: usize>(rows: [&[i8]; M], columns: &Columns<'_>) -> [[u32;
         let sums = sums.map(|sum| values256(sum));
         std::array::from_fn(|j| sums[j / 4][j % 4 * 2])
     })
+}
+
+/// The columns are one behind the other, see `block::distances_portable`.
+#[inline]
+#[target_feature(enable = "sse4.1")]
+fn distances128(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+    let columns = panels.dim / 64;
+    for (&id, out) in ids.iter().zip(out.chunks_exact_mut(panels.stride())) {
+        let row = row(codes, id, panels.dim);
+        let square = sum_of_squares(row);
+        for ((out, &norm), column) in
+            out.iter_mut().zip(&panels.norms).zip(panels.lines.chunks_exact(columns))
+        {
+            *out = match panels.space {
+                Space::L2 => (square + norm).wrapping_add_signed(-2 * dot128(row, column)),
+                Space::L1 => sum_of_differences(row, column),
+            };
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "sse4.1")]
+fn dot128(row: &[i8], column: &[Line]) -> i32 {
+    let bias = _mm_set1_epi8(-128);
+    let mut sums = [_mm_setzero_si128(); 4];
+    for (codes, line) in row.as_chunks::<64>().0.iter().zip(column) {
+        for (part, sum) in sums.iter_mut().enumerate() {
+            // SAFETY: part < 4, so 16 bytes from `16 * part` lie within the 64 of both; no alignment is
+            // needed.
+            let a = unsafe { _mm_loadu_si128(codes.as_ptr().add(16 * part).cast()) };
+            // SAFETY: as above.
+            let b = unsafe { _mm_loadu_si128(line.0.as_ptr().add(16 * part).cast()) };
+            let b = _mm_xor_si128(b, bias);
+            let low = _mm_madd_epi16(_mm_cvtepi8_epi16(a), _mm_cvtepi8_epi16(b));
+            let (a, b) = (_mm_unpackhi_epi64(a, a), _mm_unpackhi_epi64(b, b));
+            let high = _mm_madd_epi16(_mm_cvtepi8_epi16(a), _mm_cvtepi8_epi16(b));
+            *sum = _mm_add_epi32(*sum, _mm_add_epi32(low, high));
+        }
+    }
+    let sum = _mm_add_epi32(_mm_add_epi32(sums[0], sums[1]), _mm_add_epi32(sums[2], sums[3]));
+    let sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
+    _mm_extract_epi32::<0>(sum) + _mm_extract_epi32::<1>(sum)
 }
 
 #[inline]

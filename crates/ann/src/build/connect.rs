@@ -1,7 +1,8 @@
 //! What no path from the first seed reaches is attached.
 //!
-//! A breadth-first tree from the first seed proves what is reached. An edge that is not in the tree can be given up
-//! without losing anything, and a row without children in the tree has only such edges, so a place always exists.
+//! A breadth-first tree from the first seed proves what is reached. An edge that is not in the tree can be
+//! given up without losing anything, and a row without children in the tree has only such edges, so a place
+//! always exists.
 
 use std::sync::atomic::Ordering;
 
@@ -51,6 +52,9 @@ pub(super) fn connect(
     site.control.enter(Phase::Connect, count as u64)?;
     let mut links = Links { neighbors: vec![0; count * degree], degrees: vec![0; count], degree };
     for (position, list) in lists.chunks_exact(site.effort.near).enumerate() {
+        if position % CHECK_ROWS == 0 {
+            site.control.check()?;
+        }
         let keys = filled(list);
         let keys = &keys[..keys.len().min(room(position))];
         links.degrees[position] = keys.len() as u32;

@@ -1,7 +1,8 @@
 //! Identical rows: one representative in the graph, the copies as a tree below it.
 //!
 //! Without this, a group of more identical rows than a row has neighbours would link only among itself.
-//! A copy gets the representative's neighbours behind its own children, so a search that starts there gets out.
+//! A copy gets the representative's neighbours behind its own children, so a search that starts there gets
+//! out.
 
 use std::ops::Range;
 
@@ -18,7 +19,8 @@ const TASK_ROWS: usize = 4096;
 pub(super) struct Groups {
     /// First input row of each group, ascending.
     pub first: Vec<u32>,
-    /// `copies[offsets[g]..offsets[g + 1]]` are the other rows of group `g`. Empty when there are no copies at all.
+    /// `copies[offsets[g]..offsets[g + 1]]` are the other rows of group `g`. Empty when there are no copies
+    /// at all.
     offsets: Vec<u32>,
     copies: Vec<u32>,
 }

@@ -1,7 +1,7 @@
 //! Far candidates: each row meets a thin sample of a much wider neighbourhood.
 //!
-//! On strongly clustered data the nearest candidates all lie in the row's own cluster, and a graph of them falls
-//! apart or is walked badly. One row in 16, and one in 256, gives the links that lead out.
+//! On strongly clustered data the nearest candidates all lie in the row's own cluster, and a graph of them
+//! falls apart or is walked badly. One row in 16, and one in 256, gives the links that lead out.
 
 use kernels::block::{NO_DISTANCE, smallest};
 use rayon::prelude::*;

@@ -166,7 +166,8 @@ pub(super) struct Clusters {
 }
 
 impl Clusters {
-    /// From the `fan_out` clusters of each row: `nearest` is rows x `fan_out`. Members stay in the order of rows.
+    /// From the `fan_out` clusters of each row: `nearest` is rows x `fan_out`. Members stay in the order of
+    /// rows.
     pub fn new(count: usize, nearest: &[u32], fan_out: usize) -> Self {
         let mut offsets = vec![0usize; count + 1];
         for &cluster in nearest {

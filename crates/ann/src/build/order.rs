@@ -1,6 +1,7 @@
 //! The order of positions: clusters of rows, one after its nearest neighbour.
 //!
-//! Later phases read rows by position; near rows in near places keep them in the cache, and on disk on the same page.
+//! Later phases read rows by position; near rows in near places keep them in the cache, and on disk on the
+//! same page.
 
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! Overlapping division of the rows into parts small enough for an all-pairs product.
 //!
-//! A part with too many rows gets leaders, and each row goes to its `fan_out` nearest ones. Parts are visited as soon
-//! as they are made, so only the member lists on the way are held.
+//! A part with too many rows gets leaders, and each row goes to its `fan_out` nearest ones. Parts are visited
+//! as soon as they are made, so only the member lists on the way are held.
 
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The smallest keys offered for each row, by many threads at once.
 //!
-//! A key is `distance << 32 | id`, so the same pair always gives the same key, and what a reservoir holds in the end
-//! does not depend on the order of the offers.
+//! A key is `distance << 32 | id`, so the same pair always gives the same key, and what a reservoir holds in
+//! the end does not depend on the order of the offers.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -28,7 +28,8 @@ impl Incoming {
 }
 
 impl Site<'_> {
-    /// The neighbours of each row: rows x `effort.near` keys, sorted, of which at most `effort.degree` are filled.
+    /// The neighbours of each row: rows x `effort.near` keys, sorted, of which at most `effort.degree` are
+    /// filled.
     pub fn neighbor_lists(&self) -> Result<Vec<u64>, BuildError> {
         let mut lists = self.near_candidates()?;
         let far = self.far_candidates()?;

@@ -11,8 +11,8 @@ const ROWS_AT_ONCE: usize = 192;
 
 /// About `wanted` positions, at least one, nearest to the mean first.
 ///
-/// `clusters`: first position of each cluster, then the number of positions. A cluster that holds any of `wanted`
-/// evenly spaced positions gives one seed for each.
+/// `clusters`: first position of each cluster, then the number of positions. A cluster that holds any of
+/// `wanted` evenly spaced positions gives one seed for each.
 pub(super) fn choose(
     rows: &Rows<'_>,
     space: Space,
@@ -39,7 +39,8 @@ pub(super) fn choose(
 
 /// `quota` members far from each other, each the most central of the members nearest to it.
 ///
-/// Farthest-first traversal (Gonzalez 1985): as long as there are groups without a seed, the next seed is in one.
+/// Farthest-first traversal (Gonzalez 1985): as long as there are groups without a seed, the next seed is in
+/// one.
 fn spread(
     rows: &Rows<'_>,
     space: Space,

@@ -58,8 +58,8 @@ fn build_with(data: &Data, space: Space, params: &Params, threads: usize) -> Fla
     pool.install(|| build(&data.rows(), space, params, &Control::default())).unwrap()
 }
 
-/// Checks what holds for every graph: a permutation, the degree bound, no loops or repetitions, neighbours in order of
-/// distance, and a path from the first seed to every position.
+/// Checks what holds for every graph: a permutation, the degree bound, no loops or repetitions, neighbours in
+/// order of distance, and a path from the first seed to every position.
 fn check(data: &Data, space: Space, params: &Params, graph: &FlatGraph) {
     let count = data.rows().count;
     let mut order = graph.order.clone();
@@ -91,7 +91,8 @@ fn check(data: &Data, space: Space, params: &Params, graph: &FlatGraph) {
     assert_eq!(reached.iter().filter(|&&reached| !reached).count(), 0, "unreachable positions");
 }
 
-/// Mean recall@10 of 200 rows as queries, entering at the best seed; a row does not count as its own neighbour.
+/// Mean recall@10 of 200 rows as queries, entering at the best seed; a row does not count as its own
+/// neighbour.
 fn recall_at_10(data: &Data, space: Space, graph: &FlatGraph, ef: usize) -> f64 {
     let rows = data.rows();
     let queries: Vec<u32> = (0..200).map(|i| (i * rows.count / 200) as u32).collect();
@@ -259,7 +260,9 @@ proptest! {
 
     /// Small sets with many copies and few distinct values, all degrees.
     #[test]
-    fn any_small_set(count in 0usize..300, values in 1u64..5, latent in 1u64..6, max_degree in 8usize..40, seed: u64) {
+    fn any_small_set(
+        count in 0usize..300, values in 1u64..5, latent in 1u64..6, max_degree in 8usize..40, seed: u64
+    ) {
         let data = Data::new(count, 64, |row, column| {
             if column < latent { (mix(mix(seed, row), column) % values) as i8 } else { 0 }
         });

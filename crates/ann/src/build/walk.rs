@@ -5,7 +5,8 @@ use std::collections::{BinaryHeap, HashSet};
 
 /// The `ef` nearest positions found, as `(distance, position)`, nearest first.
 ///
-/// `distance` is called once for each position met; entries count. (Malkov & Yashunin 2018, Algorithm 2, on one level.)
+/// `distance` is called once for each position met; entries count. (Malkov & Yashunin 2018, Algorithm 2, on
+/// one level.)
 pub fn best_first<'g>(
     neighbors: impl Fn(u32) -> &'g [u32],
     mut distance: impl FnMut(u32) -> u32,
