@@ -35,8 +35,8 @@ isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name f
 prove:          ## replicas, crashes, concurrency (TAP); TAP=tests/t/001_replica.pl for one
 	@scripts/prove.sh
 
-bench:          ## benchmarks of the crates
-	@cargo bench --workspace --exclude proxima --locked
+bench:          ## recall, speed, size and build time on real embeddings
+	@scripts/bench.sh
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all

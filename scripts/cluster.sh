@@ -44,7 +44,7 @@ start() {
 		listen_addresses = ''
 		unix_socket_directories = '$sockets'
 		fsync = off
-		shared_buffers = 256MB
+		shared_buffers = ${SHARED_BUFFERS:-256MB}
 		maintenance_work_mem = 256MB
 		max_wal_size = 4GB
 		timezone = 'UTC'

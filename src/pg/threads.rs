@@ -2,8 +2,8 @@
 //!
 //! Only the backend's main thread may call PostgreSQL. Workers run code of the pure crates, which can't name it,
 //! and hand back plain results. All signals are blocked while the threads are created, and they inherit that: a
-//! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns; when an interrupt
-//! is pending it tells the workers to stop, joins them, and only then lets PostgreSQL raise the error.
+//! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns and serves
+//! interrupts; when one ends the statement it tells the workers to stop, joins them, and only then raises the error.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -15,8 +15,8 @@ const TURN: Duration = Duration::from_millis(20);
 
 /// Runs `work` on a private pool of `threads` threads and returns its result.
 ///
-/// While it runs, `progress` is called on the main thread every turn. When an interrupt is pending, `cancel` is
-/// called once; `work` must then return soon, and the interrupt is raised after it has.
+/// While it runs, `progress` is called on the main thread every turn. When an interrupt ends the statement, `cancel`
+/// is called once; `work` must then return soon, and the interrupt is raised after it has.
 ///
 /// Returns None when the threads could not be created: the caller may run the work itself.
 pub fn with_workers<R: Send>(
@@ -27,6 +27,7 @@ pub fn with_workers<R: Send>(
 ) -> Option<R> {
     let pool = build_pool(threads)?;
     let (sender, receiver) = channel();
+    let mut raised = None;
     let mut is_cancelled = false;
     let mut result = None;
     pool.in_place_scope(|scope| {
@@ -43,7 +44,7 @@ pub fn with_workers<R: Send>(
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if !is_cancelled && interrupt_is_pending() {
+            if !is_cancelled && statement_must_end(&mut raised) {
                 is_cancelled = true;
                 cancel();
             }
@@ -53,14 +54,34 @@ pub fn with_workers<R: Send>(
         }
     });
     drop(pool);
+    if let Some(error) = raised {
+        std::panic::resume_unwind(error);
+    }
     pgrx::check_for_interrupts!();
     result
 }
 
-/// Whether PostgreSQL wants to interrupt this backend. Signals only set flags, so this raises nothing.
-fn interrupt_is_pending() -> bool {
-    // SAFETY: a flag that signal handlers set.
-    unsafe { std::ptr::read_volatile(&raw const pg_sys::InterruptPending) != 0 }
+/// Serves pending interrupts; true when they end the statement.
+///
+/// A cancel or the end of the backend is only noticed here and raised after the workers have stopped, because the
+/// latter would end the process under them. Other interrupts (barriers, statistics) are served at once; should one
+/// of them raise an error, it waits in `raised`.
+fn statement_must_end(raised: &mut Option<Box<dyn std::any::Any + Send>>) -> bool {
+    // SAFETY: flags that signal handlers set.
+    let (is_pending, must_end) = unsafe {
+        let read = |flag: *const pg_sys::sig_atomic_t| std::ptr::read_volatile(flag) != 0;
+        let must_end =
+            read(&raw const pg_sys::QueryCancelPending) || read(&raw const pg_sys::ProcDiePending);
+        (read(&raw const pg_sys::InterruptPending), must_end)
+    };
+    if !is_pending || must_end {
+        return is_pending;
+    }
+    let served = std::panic::catch_unwind(|| {
+        pgrx::check_for_interrupts!();
+    });
+    *raised = served.err();
+    raised.is_some()
 }
 
 fn build_pool(threads: usize) -> Option<rayon::ThreadPool> {

@@ -179,6 +179,15 @@ impl Panels {
     }
 }
 
+/// Starts to bring `values` into the cache; nothing on processors without an instruction for it.
+#[inline]
+pub fn prefetch(values: &[u64]) {
+    #[cfg(target_arch = "x86_64")]
+    crate::block_x86::prefetch(values);
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
 /// Row `id` of `codes`.
 #[inline(always)]
 pub(crate) fn row(codes: &[i8], id: u32, dim: usize) -> &[i8] {

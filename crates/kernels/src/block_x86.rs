@@ -73,6 +73,14 @@ entry!(
     clear_nearer_avx2 = clear_nearer_portable, "avx2", (from: &[u32], to: &[u32], alive: &mut [u64])
 );
 
+/// Asks for the cache lines of `values`.
+pub(crate) fn prefetch(values: &[u64]) {
+    for line in values.chunks(8) {
+        // SAFETY: SSE is part of x86-64; prefetching reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+}
+
 /// The 16 values at the start of `values`.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -213,49 +221,69 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// Rows whose terms are computed together; their codes and a group of panels share the first-level cache.
+const ROWS_AT_ONCE: usize = 24;
+
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn distances512(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
+    let stride = panels.stride();
+    for (ids, out) in ids.chunks(ROWS_AT_ONCE).zip(out.chunks_mut(ROWS_AT_ONCE * stride)) {
+        let mut lefts = [Left { codes: &[], term: 0 }; ROWS_AT_ONCE];
+        let lefts = &mut lefts[..ids.len()];
+        for (left, &id) in lefts.iter_mut().zip(ids) {
+            left.codes = row(codes, id, panels.dim);
+            if panels.space == Space::L2 {
+                left.term = row_term(left.codes);
+            }
+        }
+        batch512(panels, lefts, out);
+    }
+}
+
+/// A row that meets the columns.
+#[derive(Clone, Copy)]
+struct Left<'a> {
+    codes: &'a [i8],
+    /// What its L2 distances have in common.
+    term: u32,
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn batch512(panels: &Panels, lefts: &[Left<'_>], out: &mut [u32]) {
     let count = panels.stride() / PANEL;
     let mut panel = 0;
     while panel < count {
-        let left = count - panel;
-        panel += match (panels.space, ids.len(), left) {
-            (Space::L2, 1, 8..) => group512::<8>(panels, panel, codes, ids, out),
-            (Space::L2, 1, 6..) => group512::<6>(panels, panel, codes, ids, out),
-            (Space::L2, 1, 5) => group512::<5>(panels, panel, codes, ids, out),
-            (Space::L2, _, 4..) => group512::<4>(panels, panel, codes, ids, out),
-            (Space::L2, _, 3) => group512::<3>(panels, panel, codes, ids, out),
-            (Space::L2, _, 2) => group512::<2>(panels, panel, codes, ids, out),
-            (Space::L2, _, _) => group512::<1>(panels, panel, codes, ids, out),
-            (Space::L1, _, _) => group_l1_512(panels, panel, codes, ids, out),
+        let rest = count - panel;
+        panel += match (panels.space, lefts.len(), rest) {
+            (Space::L2, 1, 8..) => group512::<8>(panels, panel, lefts, out),
+            (Space::L2, 1, 6..) => group512::<6>(panels, panel, lefts, out),
+            (Space::L2, 1, 5) => group512::<5>(panels, panel, lefts, out),
+            (Space::L2, _, 4..) => group512::<4>(panels, panel, lefts, out),
+            (Space::L2, _, 3) => group512::<3>(panels, panel, lefts, out),
+            (Space::L2, _, 2) => group512::<2>(panels, panel, lefts, out),
+            (Space::L2, _, _) => group512::<1>(panels, panel, lefts, out),
+            (Space::L1, _, _) => group_l1_512(panels, panel, lefts, out),
         };
     }
 }
 
 /// All rows against `P` panels from `panel`; returns `P`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn group512<const P: usize>(p: &Panels, panel: usize, codes: &[i8], ids: &[u32], out: &mut [u32]) -> usize {
+fn group512<const P: usize>(p: &Panels, panel: usize, lefts: &[Left<'_>], out: &mut [u32]) -> usize {
     let columns = Columns::new(p, panel, P);
-    let (stride, dim) = (p.stride(), p.dim);
-    if P <= 4 {
-        let (sixes, rest) = ids.as_chunks::<6>();
-        for (ids, out) in sixes.iter().zip(out.chunks_exact_mut(6 * stride)) {
-            tile512::<6, P>(ids.map(|id| row(codes, id, dim)), &columns, out);
+    let stride = p.stride();
+    let (sixes, rest) = if P <= 4 { lefts.as_chunks::<6>() } else { (&[][..], lefts) };
+    for (lefts, out) in sixes.iter().zip(out.chunks_exact_mut(6 * stride)) {
+        // More sums than registers would be wasteful, so wide groups are for single rows.
+        if P <= 4 {
+            tile512::<6, P>(lefts, &columns, out);
         }
-        let out = &mut out[sixes.len() * 6 * stride..];
-        let (pairs, single) = rest.as_chunks::<2>();
-        for (ids, out) in pairs.iter().zip(out.chunks_exact_mut(2 * stride)) {
-            tile512::<2, P>(ids.map(|id| row(codes, id, dim)), &columns, out);
-        }
-        let out = &mut out[pairs.len() * 2 * stride..];
-        if let [id] = single {
-            tile512::<1, P>([row(codes, *id, dim)], &columns, out);
-        }
-    } else {
-        for (&id, out) in ids.iter().zip(out.chunks_exact_mut(stride)) {
-            tile512::<1, P>([row(codes, id, dim)], &columns, out);
-        }
+    }
+    let out = &mut out[sixes.len() * 6 * stride..];
+    for (left, out) in rest.iter().zip(out.chunks_exact_mut(stride)) {
+        tile512::<1, P>(&[*left], &columns, out);
     }
     P
 }
@@ -263,12 +291,12 @@ fn group512<const P: usize>(p: &Panels, panel: usize, codes: &[i8], ids: &[u32],
 /// `M` rows against `P` panels, L2. `out`: M x (out.len() / M).
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn tile512<const M: usize, const P: usize>(rows: [&[i8]; M], columns: &Columns<'_>, out: &mut [u32]) {
+fn tile512<const M: usize, const P: usize>(lefts: &[Left<'_>; M], columns: &Columns<'_>, out: &mut [u32]) {
     let steps = columns.panel_lines;
-    assert!(columns.lines.len() == P * steps && rows.iter().all(|row| row.len() == 4 * steps));
+    assert!(columns.lines.len() == P * steps && lefts.iter().all(|left| left.codes.len() == 4 * steps));
     let mut sums = [[_mm512_setzero_si512(); P]; M];
     let lines = columns.lines.as_ptr();
-    let starts = rows.map(|row| row.as_ptr());
+    let starts = lefts.map(|left| left.codes.as_ptr());
     for step in 0..steps {
         let mut packed = [_mm512_setzero_si512(); P];
         for (p, packed) in packed.iter_mut().enumerate() {
@@ -285,8 +313,8 @@ fn tile512<const M: usize, const P: usize>(rows: [&[i8]; M], columns: &Columns<'
         }
     }
     let stride = out.len() / M;
-    for ((row, sums), out) in rows.iter().zip(sums).zip(out.chunks_exact_mut(stride)) {
-        let term = _mm512_set1_epi32(row_term(row) as i32);
+    for ((left, sums), out) in lefts.iter().zip(sums).zip(out.chunks_exact_mut(stride)) {
+        let term = _mm512_set1_epi32(left.term as i32);
         let out = &mut out[columns.first..][..P * PANEL];
         for (p, sum) in sums.into_iter().enumerate() {
             let fixed = _mm512_add_epi32(term, load512(&columns.norms[p * PANEL..]));
@@ -300,16 +328,16 @@ fn tile512<const M: usize, const P: usize>(rows: [&[i8]; M], columns: &Columns<'
 
 /// All rows against one panel, L1; returns 1.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
-fn group_l1_512(panels: &Panels, panel: usize, codes: &[i8], ids: &[u32], out: &mut [u32]) -> usize {
+fn group_l1_512(panels: &Panels, panel: usize, lefts: &[Left<'_>], out: &mut [u32]) -> usize {
     let columns = Columns::new(panels, panel, 1);
-    let (stride, dim) = (panels.stride(), panels.dim);
-    let (fours, rest) = ids.as_chunks::<4>();
-    for (ids, out) in fours.iter().zip(out.chunks_exact_mut(4 * stride)) {
-        tile_l1_512(ids.map(|id| row(codes, id, dim)), &columns, out);
+    let stride = panels.stride();
+    let (fours, rest) = lefts.as_chunks::<4>();
+    for (lefts, out) in fours.iter().zip(out.chunks_exact_mut(4 * stride)) {
+        tile_l1_512(lefts.map(|left| left.codes), &columns, out);
     }
     let out = &mut out[fours.len() * 4 * stride..];
-    for (&id, out) in rest.iter().zip(out.chunks_exact_mut(stride)) {
-        tile_l1_512([row(codes, id, dim)], &columns, out);
+    for (left, out) in rest.iter().zip(out.chunks_exact_mut(stride)) {
+        tile_l1_512([left.codes], &columns, out);
     }
     1
 }

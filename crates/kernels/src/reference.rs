@@ -73,7 +73,7 @@ pub fn sign_product(code: &[u8], q: &[f32]) -> f64 {
 
 /// The unnormalised Walsh-Hadamard transform: `out[i]` = sum of `(-1)^popcount(i & j) * x[j]`.
 pub fn hadamard(x: &[f64]) -> Vec<f64> {
-    let sign = |i: usize, j: usize| if (i & j).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |i: usize, j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
     (0..x.len()).map(|i| x.iter().enumerate().map(|(j, x)| sign(i, j) * x).sum()).collect()
 }
 

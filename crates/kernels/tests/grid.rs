@@ -121,9 +121,8 @@ fn all_lengths_and_alignments() {
             let (x, y) = (random.halves(dim + offset), random.halves(dim + offset));
             let (s, t) = (random.bytes(dim + offset), random.bytes(dim + offset));
             let row_offset = 2 * offset + 1;
-            let rows = ENCODINGS.map(|encoding| {
-                [random.bytes(row_offset), random.row(encoding, dim)].concat()
-            });
+            let rows =
+                ENCODINGS.map(|encoding| [random.bytes(row_offset), random.row(encoding, dim)].concat());
             for kernels in Kernels::available() {
                 check_floats(kernels, &a[offset..], &b[offset..]);
                 check_halves(kernels, &x[offset..], &y[offset..]);
@@ -343,7 +342,7 @@ fn tables_without_a_step() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn long_vectors(seed: u64, dim in 131_usize..5000, scale in 1e-3_f32..1e3) {

@@ -11,7 +11,7 @@ use pages::check::check;
 
 fn live_rows(index: &Index, query: &[f32]) -> Vec<usize> {
     let mut rows: Vec<usize> = index
-        .search(query, Effort::Adaptive { gamma: 1.1 }, usize::MAX)
+        .search(query, Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, usize::MAX)
         .expect("sound")
         .iter()
         .map(|pair| pair.1)

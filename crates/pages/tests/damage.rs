@@ -26,7 +26,7 @@ fn exercise(index: &Index, query: &[f32]) {
         return;
     }
     let _ = check(&index.pager);
-    let _ = index.search(query, Effort::Adaptive { gamma: 1.1 }, usize::MAX);
+    let _ = index.search(query, Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, usize::MAX);
     let _ = index.search(query, Effort::Pool { ef: 10 }, 20);
 }
 

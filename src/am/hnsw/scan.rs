@@ -324,6 +324,11 @@ fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeade
     match (settings.ef_search, settings.iterative_scan) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
         (None, IterativeScan::Off) => Effort::Pool { ef: guc::EF_SEARCH_DEFAULT as usize },
-        (None, _) => Effort::Adaptive { gamma: gamma_for(header, settings.recall_target as f32) },
+        (None, _) => {
+            let target = settings.recall_target;
+            // As many as pgvector's default list has at the default target, in proportion below it.
+            let expansions_min = (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
+            Effort::Adaptive { gamma: gamma_for(header, target as f32), expansions_min }
+        }
     }
 }

@@ -105,7 +105,8 @@ pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> 
     copy(client, "items", &data.rows)?;
     let seconds = start.elapsed().as_secs_f64();
     copy(client, "queries", &data.queries)?;
-    client.batch_execute("VACUUM ANALYZE items; VACUUM ANALYZE queries")?;
+    client.batch_execute("VACUUM ANALYZE items")?;
+    client.batch_execute("VACUUM ANALYZE queries")?;
     Ok(seconds)
 }
 

@@ -80,6 +80,9 @@ impl Site<'_> {
         distances.resize(distances.len().max(ROWS_AT_ONCE * stride), 0);
         for (batch, rows) in members.chunks(ROWS_AT_ONCE).enumerate() {
             self.control.check()?;
+            for &row in rows {
+                reservoirs.prefetch(row);
+            }
             panels.distances(self.rows.codes, rows, distances);
             for (index, (&row, distances)) in rows.iter().zip(distances.chunks_exact_mut(stride)).enumerate()
             {

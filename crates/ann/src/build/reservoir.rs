@@ -6,6 +6,8 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use kernels::block::prefetch;
+
 /// Behind the keys of a list that is not full.
 pub(crate) const EMPTY: u64 = u64::MAX;
 
@@ -30,6 +32,14 @@ impl<'a> Reservoirs<'a> {
     /// Keys with a larger distance are not wanted for `row`.
     pub fn limit(&self, row: u32) -> u32 {
         self.worst[row as usize].load(Ordering::Relaxed)
+    }
+
+    /// Starts to bring the list of `row` into the cache.
+    pub fn prefetch(&self, row: u32) {
+        let (stripe, within) = (row as usize / STRIPE, row as usize % STRIPE);
+        if let Ok(stripe) = self.stripes[stripe].try_lock() {
+            prefetch(&stripe[within * self.width..(within + 1) * self.width]);
+        }
     }
 
     /// Keeps the smallest of what `row` has and `keys`; equal keys once.

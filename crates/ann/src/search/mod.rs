@@ -99,6 +99,9 @@ pub enum Effort {
     Adaptive {
         /// The factor.
         gamma: f32,
+        /// Elements that are expanded before the first is offered, whatever the factor says: where estimates are
+        /// good it costs little and makes up for what calibration did not see.
+        expansions_min: u32,
     },
     /// A list of the `ef` best elements met, all expanded.
     Pool {
@@ -331,8 +334,12 @@ impl Stream {
     fn stop_at(&self) -> f32 {
         match self.effort {
             Effort::Pool { .. } => self.bound(),
-            Effort::Adaptive { gamma } => {
-                let due = if self.offered.is_empty() && self.late.is_empty() {
+            Effort::Adaptive { gamma, expansions_min } => {
+                let is_first = self.offered.is_empty() && self.late.is_empty();
+                if is_first && self.expansions < u64::from(expansions_min) && !self.frontier.is_empty() {
+                    return f32::MAX.min(self.threshold);
+                }
+                let due = if is_first {
                     self.bound()
                 } else {
                     self.results.peek().map_or(f32::INFINITY, |element| element.0.0.key)
@@ -362,7 +369,7 @@ impl Stream {
         self.admit();
         if self.offered.is_empty() && graph.rejects() {
             let factor = match self.effort {
-                Effort::Adaptive { gamma } => gamma * ADMISSION_SLACK,
+                Effort::Adaptive { gamma, .. } => gamma * ADMISSION_SLACK,
                 Effort::Pool { .. } => 1.0,
             };
             self.threshold = self.threshold.min(self.bound() * factor);

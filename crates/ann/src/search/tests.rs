@@ -89,7 +89,7 @@ fn drain(graph: &mut LineGraph, effort: Effort, rules: Continuation, limit: usiz
 fn every_element_is_offered_once_whatever_the_graph() {
     for count in [0, 1, 2, 300, 513, 3_000] {
         for cut in [false, true] {
-            for effort in [Effort::Adaptive { gamma: 1.1 }, Effort::Pool { ef: 1 }, Effort::Pool { ef: 40 }] {
+            for effort in [Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, Effort::Pool { ef: 1 }, Effort::Pool { ef: 40 }] {
                 for linear_elements_max in [64, 1 << 17] {
                     for strict in [true, false] {
                         let mut graph = line(count.max(1), u64::from(count) + 3, cut);
@@ -112,7 +112,7 @@ fn the_first_elements_are_the_nearest_and_in_order() {
         let mut graph = line(5_000, seed, false);
         let mut exact = graph.values.iter().map(|v| (v - graph.query).powi(2)).collect::<Vec<_>>();
         exact.sort_by(f32::total_cmp);
-        for effort in [Effort::Adaptive { gamma: 1.3 }, Effort::Pool { ef: 64 }] {
+        for effort in [Effort::Adaptive { gamma: 1.3, expansions_min: 0 }, Effort::Pool { ef: 64 }] {
             for limit in [10, 40] {
                 let found = drain(&mut graph, effort, Continuation::default(), limit);
                 assert_eq!(found.iter().map(|e| e.key).collect::<Vec<_>>(), &exact[..limit], "{effort:?}");

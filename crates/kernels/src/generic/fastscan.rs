@@ -102,7 +102,7 @@ fn flush<S: Simd, const WIDTH: usize>(simd: S, all: S::B, odd: S::B, out: &mut [
 #[inline(always)]
 pub(crate) fn estimates<S: Simd>(simd: S, sums: &[u32; 32], terms: &Estimate<'_>, out: &mut [f32; 32]) {
     let lanes = terms.lanes;
-    if lanes % S::LANES == 0 {
+    if lanes.is_multiple_of(S::LANES) {
         return estimate_lanes(simd, sums, terms.add, terms.mul, terms, &mut out[..lanes]);
     }
     // 8 or 24 lanes on vectors of 16: with copies that can be read past the last lane.

@@ -17,10 +17,13 @@ pub(crate) fn hadamard<S: Simd>(simd: S, x: &mut [f32]) {
     }
     let mut width = if x.len() >= 4 * S::LANES {
         for block in x.chunks_exact_mut(4 * S::LANES) {
-            let lanes = [0, 1, 2, 3].map(|k| within(simd, simd.load(&block[k * S::LANES..][..S::LANES])));
-            for (k, v) in butterfly4(simd, lanes).into_iter().enumerate() {
-                simd.store(v, &mut block[k * S::LANES..][..S::LANES]);
-            }
+            let (left, right) = block.split_at_mut(2 * S::LANES);
+            let (a, b) = left.split_at_mut(S::LANES);
+            let (c, d) = right.split_at_mut(S::LANES);
+            // No closures over vectors: they would be compiled without the target features.
+            let (u, v) = (within(simd, simd.load(a)), within(simd, simd.load(b)));
+            let (w, x) = (within(simd, simd.load(c)), within(simd, simd.load(d)));
+            store4(simd, butterfly4(simd, [u, v, w, x]), [a, b, c, d]);
         }
         4 * S::LANES
     } else {
@@ -82,11 +85,16 @@ fn pass4<S: Simd>(simd: S, block: &mut [f32], width: usize) {
     let right = c.chunks_exact_mut(S::LANES).zip(d.chunks_exact_mut(S::LANES));
     for ((a, b), (c, d)) in left.zip(right) {
         let sums = butterfly4(simd, [simd.load(a), simd.load(b), simd.load(c), simd.load(d)]);
-        simd.store(sums[0], a);
-        simd.store(sums[1], b);
-        simd.store(sums[2], c);
-        simd.store(sums[3], d);
+        store4(simd, sums, [a, b, c, d]);
     }
+}
+
+#[inline(always)]
+fn store4<S: Simd>(simd: S, values: [S::F; 4], [a, b, c, d]: [&mut [f32]; 4]) {
+    simd.store(values[0], a);
+    simd.store(values[1], b);
+    simd.store(values[2], c);
+    simd.store(values[3], d);
 }
 
 /// One level over two parts of `width`.

@@ -7,7 +7,7 @@ const BITS: [[f32; 16]; 4] = {
     let mut bits = [[0.0; 16]; 4];
     let mut entry = 0;
     while entry < 64 {
-        bits[entry / 16][entry % 16] = (entry % 16 >> (entry / 16) & 1) as f32;
+        bits[entry / 16][entry % 16] = ((entry % 16) >> (entry / 16) & 1) as f32;
         entry += 1;
     }
     bits

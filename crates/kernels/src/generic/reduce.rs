@@ -106,6 +106,9 @@ fn reduce<S: Simd, A: Row<S>, B: Row<S>, T: Term<S>>(
     term: T,
 ) -> T::Acc {
     let mut acc = [T::zero(simd); UNROLL];
+    let vectors = dim / S::LANES;
+    let (a, a_tail) = a.split_at(vectors * A::ITEMS);
+    let (b, b_tail) = b.split_at(vectors * B::ITEMS);
     let mut a_blocks = a.chunks_exact(UNROLL * A::ITEMS);
     let mut b_blocks = b.chunks_exact(UNROLL * B::ITEMS);
     for (x, y) in a_blocks.by_ref().zip(b_blocks.by_ref()) {
@@ -115,15 +118,15 @@ fn reduce<S: Simd, A: Row<S>, B: Row<S>, T: Term<S>>(
             *acc = term.step(simd, *acc, x, y);
         }
     }
-    let mut a_rest = a_blocks.remainder().chunks_exact(A::ITEMS);
-    let mut b_rest = b_blocks.remainder().chunks_exact(B::ITEMS);
-    for ((x, y), acc) in a_rest.by_ref().zip(b_rest.by_ref()).zip(&mut acc) {
+    let a_rest = a_blocks.remainder().chunks_exact(A::ITEMS);
+    let b_rest = b_blocks.remainder().chunks_exact(B::ITEMS);
+    for ((x, y), acc) in a_rest.zip(b_rest).zip(&mut acc) {
         *acc = term.step(simd, *acc, A::load(simd, x), B::load(simd, y));
     }
     let tail = dim % S::LANES;
     if tail != 0 {
-        let x = A::load_tail(simd, a_rest.remainder(), tail);
-        let y = B::load_tail(simd, b_rest.remainder(), tail);
+        let x = A::load_tail(simd, a_tail, tail);
+        let y = B::load_tail(simd, b_tail, tail);
         acc[UNROLL - 1] = term.step(simd, acc[UNROLL - 1], x, y);
     }
     T::merge(simd, T::merge(simd, acc[0], acc[1]), T::merge(simd, acc[2], acc[3]))
@@ -180,12 +183,7 @@ pub(crate) fn coded_inner_product<S: Simd, R: Row<S, Item = u8>>(
 
 /// Sum of `|q_i - scale * c_i|`.
 #[inline(always)]
-pub(crate) fn coded_l1<S: Simd, R: Row<S, Item = u8>>(
-    simd: S,
-    query: &[f32],
-    scale: f32,
-    row: &[u8],
-) -> f32 {
+pub(crate) fn coded_l1<S: Simd, R: Row<S, Item = u8>>(simd: S, query: &[f32], scale: f32, row: &[u8]) -> f32 {
     let term = AbsoluteDifference(simd.splat(-scale));
     simd.sum(reduce::<S, Floats, R, _>(simd, query, row, query.len(), term))
 }
@@ -194,13 +192,13 @@ pub(crate) fn coded_l1<S: Simd, R: Row<S, Item = u8>>(
 #[inline(always)]
 pub(crate) fn decode<S: Simd, R: Row<S, Item = u8>>(simd: S, row: &[u8], scale: f32, out: &mut [f32]) {
     let scales = simd.splat(scale);
-    let mut blocks = out.chunks_exact_mut(S::LANES);
-    let mut codes = row.chunks_exact(R::ITEMS);
-    for (block, code) in blocks.by_ref().zip(codes.by_ref()) {
+    let vectors = out.len() / S::LANES;
+    let (blocks, rest) = out.split_at_mut(vectors * S::LANES);
+    let (codes, tail) = row.split_at(vectors * R::ITEMS);
+    for (block, code) in blocks.chunks_exact_mut(S::LANES).zip(codes.chunks_exact(R::ITEMS)) {
         simd.store(simd.mul(R::load(simd, code), scales), block);
     }
-    let rest = codes.remainder();
-    for (index, value) in blocks.into_remainder().iter_mut().enumerate() {
-        *value = R::get(rest, index) * scale;
+    for (index, value) in rest.iter_mut().enumerate() {
+        *value = R::get(tail, index) * scale;
     }
 }

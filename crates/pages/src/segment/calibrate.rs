@@ -5,7 +5,6 @@
 //! [`gamma_for`] aims above the target.
 
 use ann::search::{Continuation, Effort, Stream};
-use quant::self_code;
 
 use super::encode::EncodedNodes;
 use super::read::{SegmentReader, SegmentState};
@@ -77,7 +76,8 @@ pub fn measure<P: Pager>(
 fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
     let node = node as usize;
     let mut residual = vec![0.0; space.padded_dim()];
-    self_code::decode(nodes.own_of(node), nodes.plan.encoding(), nodes.scales[node], &mut residual);
+    let coded = kernels::Kernels::get().coded(nodes.plan.encoding());
+    coded.decode(nodes.own_of(node), nodes.scales[node], &mut residual);
     Query::new(space, &space.restore(&mut residual, &nodes.centroid)).ok()
 }
 
@@ -102,7 +102,7 @@ fn count_found<P: Pager>(
     bound: f32,
 ) -> Result<usize, PageError> {
     let rules = Continuation { streaming: false, ..Continuation::default() };
-    let mut stream = Stream::new(Effort::Adaptive { gamma }, rules);
+    let mut stream = Stream::new(Effort::Adaptive { gamma, expansions_min: 0 }, rules);
     let mut graph = SegmentReader::new(pager, state, query);
     let (mut offered, mut found) = (0, 0);
     while offered < RESULTS {

@@ -129,8 +129,10 @@ impl Loader {
         let centroid: Vec<f32> = self.sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
         let augmented = space.metric() == ann::Metric::InnerProduct
             && self.norm_range.1 - self.norm_range.0 > NORM_SPREAD_MIN * self.norm_range.1;
-        let byte_dim = space.padded_dim() + if augmented { 64 } else { 0 };
-        let byte_scale = byte_scale(space, &self.chunks, &centroid);
+        let byte_dim = space.padded_dim() + if augmented { FILL_CODES } else { 0 };
+        let fill = augmented.then(|| Fill::new(self.norm_range));
+        let byte_scale = byte_scale(space, &self.chunks, &centroid)
+            .min(fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max));
         let is_inner_product = space.metric() == ann::Metric::InnerProduct;
         let mut nodes = EncodedNodes {
             plan,
@@ -147,12 +149,7 @@ impl Loader {
             unranked: self.unranked,
             centroid,
         };
-        let encoder = ChunkEncoder {
-            space,
-            plan: &plan,
-            byte_scale,
-            norm_max: augmented.then_some(self.norm_range.1),
-        };
+        let encoder = ChunkEncoder { space, plan: &plan, byte_scale, fill };
         encode_chunks(&encoder, self.chunks, &mut nodes);
         collapse(&mut nodes, &self.tids);
         nodes
@@ -164,8 +161,42 @@ struct ChunkEncoder<'a> {
     space: &'a Space,
     plan: &'a NodePlan,
     byte_scale: f32,
-    /// Inner product with norms that differ: the norm that the extra dimension fills up to.
-    norm_max: Option<f64>,
+    /// Inner product with norms that differ: what the extra dimension holds.
+    fill: Option<Fill>,
+}
+
+/// Coordinates that the extra dimension is spread over, because its values exceed one int8.
+const FILL_CODES: usize = 64;
+
+/// The extra dimension that gives all rows the same norm, so that L2 distances order them as inner products do.
+struct Fill {
+    norm_max: f64,
+    /// Half of the range of its values: they are stored relative to the middle.
+    middle: f64,
+}
+
+impl Fill {
+    fn new((norm_min, norm_max): (f64, f64)) -> Self {
+        let largest = (norm_max * norm_max - norm_min * norm_min).max(0.0).sqrt();
+        Self { norm_max, middle: largest / 2.0 }
+    }
+
+    /// The largest scale of int8 codes at which no value is clipped.
+    fn byte_scale_max(&self) -> f32 {
+        (127.0 * (FILL_CODES as f64).sqrt() / self.middle.max(f64::MIN_POSITIVE)) as f32
+    }
+
+    /// Writes the value of a row with this norm as coordinates with the same squared length. Fractions become a
+    /// pattern of neighboring integers.
+    fn write(&self, norm: f64, byte_scale: f32, bytes: &mut [i8]) {
+        let value = (self.norm_max * self.norm_max - norm * norm).max(0.0).sqrt() - self.middle;
+        let total = value * f64::from(byte_scale) * (FILL_CODES as f64).sqrt();
+        let each = (total / FILL_CODES as f64).floor();
+        let ups = (total - each * FILL_CODES as f64).round() as usize;
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = (each + f64::from(u8::from(at < ups))).clamp(-127.0, 127.0) as i8;
+        }
+    }
 }
 
 fn encode_chunks(encoder: &ChunkEncoder<'_>, chunks: Vec<Vec<f32>>, nodes: &mut EncodedNodes) {
@@ -215,9 +246,8 @@ impl ChunkEncoder<'_> {
             for (byte, &value) in bytes.iter_mut().zip(&residual) {
                 *byte = (value * self.byte_scale).round().clamp(-127.0, 127.0) as i8;
             }
-            if let Some(norm_max) = self.norm_max {
-                let rest = (norm_max * norm_max - space::norm(placed).powi(2)).max(0.0).sqrt();
-                spread(&mut bytes[padded..], rest * f64::from(self.byte_scale));
+            if let Some(fill) = &self.fill {
+                fill.write(space::norm(placed), self.byte_scale, &mut bytes[padded..]);
             }
             if let Some((bits, factors)) = &mut codes {
                 let code_bytes = self.plan.code_bytes();
@@ -231,12 +261,6 @@ impl ChunkEncoder<'_> {
         let add = if self.space.metric() == ann::Metric::InnerProduct { 0.0 } else { encoded.norm2 };
         (rabitq::to_bf16(add), rabitq::to_bf16(encoded.rescale))
     }
-}
-
-/// Writes a value that may exceed one int8 as several coordinates with the same squared length.
-fn spread(bytes: &mut [i8], value: f64) {
-    let each = value / (bytes.len() as f64).sqrt();
-    bytes.fill(each.round().clamp(-127.0, 127.0) as i8);
 }
 
 /// Encodes a residual; returns its scale and the bound of its error in the metric's norm.

@@ -177,7 +177,7 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
                 break;
             }
             let lanes = plan.batch_lanes(batch);
-            self.kernels.fastscan(self.query.lut.bytes(), node.codes(batch), lanes, &mut sums);
+            self.kernels.fastscan(self.query.lut.tables(), node.codes(batch), lanes, &mut sums);
             let (add, mul) = node.factors(batch);
             let terms = Estimate {
                 add,

@@ -85,8 +85,7 @@ impl Simd for Avx2 {
     fn store_u8(self, v: Self::F, out: &mut [u8]) {
         let bytes = cpu!({
             let lanes = _mm256_cvtps_epi32(v);
-            let words =
-                _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
+            let words = _mm_packus_epi32(_mm256_castsi256_si128(lanes), _mm256_extracti128_si256::<1>(lanes));
             _mm_packus_epi16(words, words)
         });
         // SAFETY: `start_mut` checked 8 bytes, all that is written.
@@ -175,9 +174,8 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn count_ones(self, acc: Self::B, v: Self::B) -> Self::B {
         cpu!({
-            let counts = _mm256_broadcastsi128_si256(_mm_setr_epi8(
-                0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,
-            ));
+            let counts =
+                _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
             let nibble = _mm256_set1_epi8(15);
             let low = _mm256_shuffle_epi8(counts, _mm256_and_si256(v, nibble));
             let high = _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16::<4>(v), nibble));

@@ -1,0 +1,120 @@
+//! One bit per dimension, with an unbiased estimator. (Gao and Long 2024, RaBitQ.)
+//!
+//! For the residual r of a vector (less the centroid, rotated) the code y has y_i = +1/2 where r_i > 0
+//! and -1/2 elsewhere. With `rescale = 2|r|^2 / <y, r>`, `rescale * <y, v>` estimates `2 <r, v>` for any
+//! v, without bias over the rotations, and
+//!
+//! ```text
+//! |r - q'|^2  ~  base + f_add - rescale * <y, q'>      f_add = |r|^2, base = |q'|^2, q' the query's residual
+//! ```
+//!
+//! For inner products the caller gives other values of `f_add` and `base`. We differ from the paper in
+//! that the query is not quantised per coordinate: tables of sums of four coordinates are, with one
+//! step for all of them ([`Lut`]), and up to 32 codes are estimated at once (`Kernels::fastscan`).
+
+use kernels::Kernels;
+
+/// The numbers kept with a code.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Factors {
+    /// `|r|^2`, at most the largest finite f32.
+    pub norm2: f32,
+    /// `2|r|^2 / <y, r>`; zero for a zero residual.
+    pub rescale: f32,
+}
+
+/// Writes the code of a residual (bit i of byte j for coordinate 8j + i) and returns its factors,
+/// which are finite for every finite residual.
+///
+/// # Panics
+/// If `r.len() != 8 * code.len()`.
+pub fn encode(r: &[f32], code: &mut [u8]) -> Factors {
+    let (squares, total) = Kernels::get().sign_code(r, code);
+    // Outside this range squares overflow, or too many of them vanish.
+    let is_safe = (1e-30..1e37).contains(&squares);
+    let (squares, total) = if is_safe { (f64::from(squares), f64::from(total)) } else { exact_sums(r) };
+    // <y, r> is half the sum of the magnitudes.
+    let rescale = if total > 0.0 { 4.0 * squares / total } else { 0.0 };
+    Factors { norm2: saturate(squares), rescale: saturate(rescale) }
+}
+
+fn exact_sums(r: &[f32]) -> (f64, f64) {
+    let r = || r.iter().map(|&x| f64::from(x));
+    (r().map(|x| x * x).sum(), r().map(f64::abs).sum())
+}
+
+fn saturate(x: f64) -> f32 {
+    x.min(f64::from(f32::MAX)) as f32
+}
+
+/// The nearest bfloat16, ties to even; values beyond the largest finite one, infinities included,
+/// become it. NaN stays NaN.
+pub fn to_bf16(x: f32) -> u16 {
+    const LARGEST: u32 = 0x7f7f;
+    let bits = x.to_bits();
+    if x.is_nan() {
+        return 0x7fc0;
+    }
+    let magnitude = bits & 0x7fff_ffff;
+    let rounded = (magnitude + 0x7fff + ((magnitude >> 16) & 1)) >> 16;
+    (rounded.min(LARGEST) | ((bits >> 16) & 0x8000)) as u16
+}
+
+/// The value of a bfloat16.
+pub fn from_bf16(bits: u16) -> f32 {
+    f32::from_bits(u32::from(bits) << 16)
+}
+
+/// Puts a code into a lane of a batch: `block[j * lanes + lane] = code[j]`.
+///
+/// # Panics
+/// If `lane >= lanes` or `block` is shorter than `lanes * code.len()`.
+pub fn place(block: &mut [u8], lanes: usize, lane: usize, code: &[u8]) {
+    assert!(lane < lanes, "lane beyond the batch");
+    assert!(block.len() >= lanes * code.len(), "batch of another dimension");
+    for (row, &byte) in block.chunks_exact_mut(lanes).zip(code) {
+        row[lane] = byte;
+    }
+}
+
+/// The look-up tables of a query: 16 sums of u8 for every 4 dimensions, one step for all.
+///
+/// `<y, q> = scale * sum + bias`, up to `scale / 2` per table, where `sum` is what `Kernels::fastscan`
+/// finds for the code y.
+#[derive(Clone, Debug, Default)]
+pub struct Lut {
+    tables: Vec<u8>,
+    scale: f32,
+    bias: f32,
+}
+
+impl Lut {
+    /// Tables of no dimensions; `fill` makes them useful, and again without allocating.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Fills the tables for a query, rotated and less the centroid where the codes are.
+    ///
+    /// # Panics
+    /// If the dimensions are not a multiple of 8.
+    pub fn fill(&mut self, q: &[f32]) {
+        self.tables.resize(4 * q.len(), 0);
+        (self.scale, self.bias) = Kernels::get().fill_lut(q, &mut self.tables);
+    }
+
+    /// The tables, as `Kernels::fastscan` takes them: `4 * dim` bytes.
+    pub fn tables(&self) -> &[u8] {
+        &self.tables
+    }
+
+    /// Inner product per unit of a sum.
+    pub fn scale(&self) -> f32 {
+        self.scale
+    }
+
+    /// Inner product of a sum of zero.
+    pub fn bias(&self) -> f32 {
+        self.bias
+    }
+}
