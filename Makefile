@@ -40,7 +40,7 @@ bench:          ## recall, speed, size and build time on real embeddings
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all
-	@cargo test --release -p tidy --locked --quiet -- --ignored print_format_md
+	@FORMAT_WRITE=1 cargo test --release -p tidy --locked --quiet
 
 test-pg18:      ## make test against PostgreSQL 18
 	@PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config scripts/test.sh

@@ -28,9 +28,9 @@ done
 cd "$work"
 status=0
 as_server_user env -u RUST_BACKTRACE PATH="$pg_bin:$PATH" PG_REGRESS="$modules/../regress/pg_regress" \
-	TESTDATADIR="$work/output/data" TESTLOGDIR="$work/output/log" TESTDIR="$work/output" \
+	TESTDIR="$work/output" TESTDATADIR="$work/output/tmp_check" TESTLOGDIR="$work/output/tmp_check/log" \
 	prove --timer -I "$modules" "${tests[@]}" || status=$?
-# The logs of a failed run stay; its clusters (PostgreSQL's modules stop them) do not.
+# The logs stay, in target/tap; the clusters (which the modules stop) do not.
 rm -rf "$target/tap"
-[ ! -d "$work/output/log" ] || cp -r "$work/output/log" "$target/tap"
+[ ! -d "$work/output/tmp_check/log" ] || cp -r "$work/output/tmp_check/log" "$target/tap"
 exit $status
