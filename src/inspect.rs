@@ -54,7 +54,9 @@ fn check_text(index: u32) -> String {
     let problems: Vec<String> = report
         .problems
         .iter()
-        .map(|error| format!(r#"{{"block": {}, "problem": "{:?}"}}"#, error.block, error.problem).replace("\\", ""))
+        .map(|error| {
+            format!(r#"{{"block": {}, "problem": "{:?}"}}"#, error.block, error.problem).replace("\\", "")
+        })
         .map(|text| text.replace("Damaged(\"", "Damaged: ").replace("\")\"", "\""))
         .collect();
     format!(

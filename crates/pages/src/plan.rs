@@ -198,8 +198,7 @@ mod tests {
                     let plan = NodePlan::choose(dim, 2 * m, inline);
                     assert!(plan.nodes_per_page() > 0, "{dim} {m}");
                     let number = encoding_number(plan.encoding());
-                    let again =
-                        NodePlan::from_parts(dim, plan.lanes(), number, u8::from(plan.is_inline()));
+                    let again = NodePlan::from_parts(dim, plan.lanes(), number, u8::from(plan.is_inline()));
                     assert_eq!(again, Some(plan));
                 }
             }

@@ -278,7 +278,8 @@ impl Stream {
     fn step<G: Graph>(&mut self, graph: &mut G) -> Result<Step, G::Error> {
         let stop_at = self.stop_at();
         let waiting = self.frontier.peek().map(|entry| key_of(entry.0));
-        if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold)) {
+        if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold))
+        {
             if !self.rules.streaming && self.frontier.is_empty() && !self.results.is_empty() {
                 return Ok(self.offer());
             }
