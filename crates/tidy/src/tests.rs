@@ -142,6 +142,11 @@ fn every_file_is_used() {
             format!("{folder}/{stem}")
         };
         for line in file.text.lines() {
+            if let Some(name) =
+                line.trim().strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]"))
+            {
+                named.insert(format!("{folder}/{name}"));
+            }
             let Some(name) = module_name(line) else { continue };
             named.insert(format!("{base}/{name}.rs"));
             named.insert(format!("{base}/{name}/mod.rs"));
