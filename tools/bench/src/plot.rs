@@ -21,7 +21,8 @@ pub fn recall_over_speed(title: &str, points: &[Point]) -> String {
     let mut svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' font-family='sans-serif' \
          font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n\
-         <text x='{}' y='24' text-anchor='middle' font-size='16'>{title}: queries/s over recall@10, one client</text>\n",
+         <text x='{}' y='24' text-anchor='middle' font-size='16'>{title}: queries/s over recall@10, one client\
+         </text>\n",
         WIDTH / 2.0
     );
     // Writing to a String can't fail.

@@ -105,7 +105,7 @@ impl Loader {
             Placement::First => self.unranked.push(entry(TID_FIRST)),
             Placement::Last => self.unranked.push(entry(TID_LAST)),
             Placement::Ranked => {
-                if self.tids.len() % CHUNK_ROWS == 0 {
+                if self.tids.len().is_multiple_of(CHUNK_ROWS) {
                     self.chunks.push(Vec::with_capacity(CHUNK_ROWS * x.len()));
                 }
                 if let Some(chunk) = self.chunks.last_mut() {
