@@ -5,7 +5,6 @@
 //! output and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
-mod dataset;
 mod measure;
 mod plot;
 
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::Client;
 
-use dataset::Dataset;
+use bench::dataset::Dataset;
 use measure::{Effort, Point};
 
 /// What the program was asked for.
