@@ -11,7 +11,7 @@ INSERT INTO t VALUES (1, '[0,0,0]'), (2, '[1,2,3]'), (3, '[1,1,1]'), (4, NULL);
 CREATE INDEX t_l2 ON t USING hnsw (val);
 INSERT INTO t VALUES (5, '[1,2,4]');
 SELECT * FROM t ORDER BY val <-> '[3,3,3]';
-SELECT * FROM t ORDER BY val <-> (SELECT NULL::vector);
+SELECT count(*) FROM (SELECT * FROM t ORDER BY val <-> (SELECT NULL::vector)) s;
 SELECT count(*) FROM t;
 EXPLAIN (COSTS OFF) SELECT * FROM t ORDER BY val <-> '[3,3,3]' LIMIT 2;
 DROP INDEX t_l2;
@@ -24,7 +24,7 @@ DROP INDEX t_l1;
 -- zero vectors have no cosine distance: they come last instead of missing
 CREATE INDEX t_cosine ON t USING hnsw (val vector_cosine_ops);
 INSERT INTO t VALUES (6, '[0,0,0]'), (7, '[1,1,0]');
-SELECT *, val <=> '[3,3,3]' AS d FROM t ORDER BY val <=> '[3,3,3]';
+SELECT val, val <=> '[3,3,3]' AS d FROM t ORDER BY val <=> '[3,3,3]';
 SELECT count(*) FROM (SELECT * FROM t ORDER BY val <=> '[0,0,0]') s;
 SELECT count(*) FROM (SELECT * FROM t ORDER BY val <=> (SELECT NULL::vector)) s;
 SELECT proxima.check_index('t_cosine') ->> 'sound' AS sound;
@@ -86,11 +86,11 @@ SELECT bool_and(d >= before) AS ordered FROM (
 	SELECT d, lag(d) OVER () AS before FROM (
 		SELECT val <-> '[1,2,3,4,5,6,7,8]' AS d FROM f ORDER BY val <-> '[1,2,3,4,5,6,7,8]' LIMIT 200) s) s;
 -- rescans
-SELECT q.id, n.id IS NOT NULL AS found FROM f q CROSS JOIN LATERAL (
+SELECT q.id, n.id = q.id AS is_own FROM f q CROSS JOIN LATERAL (
 	SELECT id FROM f ORDER BY f.val <-> q.val LIMIT 1) n WHERE q.id <= 3 ORDER BY q.id;
 -- cursors
 BEGIN;
-DECLARE c SCROLL CURSOR FOR SELECT kind FROM f ORDER BY val <-> '[1,2,3,4,5,6,7,8]' LIMIT 50;
+DECLARE c SCROLL CURSOR FOR SELECT id FROM f ORDER BY val <-> '[1,1,1,1,1,1,1,1]' LIMIT 50;
 MOVE FORWARD 30 IN c;
 MOVE BACKWARD 10 IN c;
 FETCH ABSOLUTE 1 FROM c;
@@ -134,7 +134,7 @@ DROP TABLE k;
 CREATE UNLOGGED TABLE k (id int, val vector);
 INSERT INTO k SELECT i, ARRAY[i, i]::vector FROM generate_series(1, 20) i;
 CREATE INDEX k_expr ON k USING hnsw ((val::vector(2)) vector_l2_ops);
-SELECT id FROM k ORDER BY val::vector(2) <-> '[3,3]' LIMIT 2;
+SELECT id FROM k ORDER BY val::vector(2) <-> '[3.2,3.2]' LIMIT 2;
 DROP TABLE k;
 CREATE TABLE k (id int, val vector(2)) PARTITION BY RANGE (id);
 CREATE TABLE k1 PARTITION OF k FOR VALUES FROM (0) TO (10);
@@ -165,7 +165,8 @@ DROP TABLE k;
 CREATE TABLE k (id int, val vector(2));
 INSERT INTO k VALUES (1, '[3e38,3e38]'), (2, '[-3e38,1]'), (3, '[1e-38,1e-38]'), (4, '[1,1]');
 CREATE INDEX k_l2 ON k USING hnsw (val vector_l2_ops);
-SELECT id, val <-> '[1,1]' AS d FROM k ORDER BY val <-> '[1,1]';
+SELECT CASE WHEN d < 'Infinity' THEN id END AS id, d FROM (
+	SELECT id, val <-> '[1,1]' AS d FROM k ORDER BY val <-> '[1,1]') s;
 SELECT count(*) FROM (SELECT id FROM k ORDER BY val <-> '[3e38,-3e38]') s;
 DROP INDEX k_l2;
 CREATE INDEX k_ip ON k USING hnsw (val vector_ip_ops);
