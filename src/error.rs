@@ -150,13 +150,22 @@ fn out_of_range(kind: &str) -> (PgSqlErrorCode, String) {
 #[derive(Debug)]
 pub enum IndexError {
     /// A page of the index can't be used.
-    Page { index: String, error: PageError },
+    Page {
+        index: String,
+        error: PageError,
+    },
     /// The column has no type modifier.
     NoDimensions,
     /// A value and the index's column.
-    UnexpectedDimensions { expected: usize, actual: usize },
+    UnexpectedDimensions {
+        expected: usize,
+        actual: usize,
+    },
     /// A query and the index's column.
-    DifferentDimensions { left: usize, right: usize },
+    DifferentDimensions {
+        left: usize,
+        right: usize,
+    },
     /// The operator class is for a type that the access method does not know.
     UnsupportedType,
     EfConstructionTooSmall,
@@ -167,7 +176,9 @@ pub enum IndexError {
     /// The work was told to stop, but no interrupt was raised.
     Cancelled,
     /// A function that wants an index of ours was given something else.
-    NotOurs { name: String },
+    NotOurs {
+        name: String,
+    },
 }
 
 impl IndexError {
@@ -210,10 +221,11 @@ impl IndexError {
             Self::SnapshotNotMvcc => {
                 new_report(Code::ERRCODE_INTERNAL_ERROR, "non-MVCC snapshots are not supported with hnsw")
             }
-            Self::NoThreads => {
-                new_report(Code::ERRCODE_INSUFFICIENT_RESOURCES, "could not start threads for the index build")
-                    .set_hint("Lower max_parallel_maintenance_workers.")
-            }
+            Self::NoThreads => new_report(
+                Code::ERRCODE_INSUFFICIENT_RESOURCES,
+                "could not start threads for the index build",
+            )
+            .set_hint("Lower max_parallel_maintenance_workers."),
             Self::TooManyRows => new_report(
                 Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
                 "table has too many rows for one segment of the index",
@@ -230,11 +242,12 @@ impl IndexError {
 fn page_report(index: &str, error: PageError) -> ErrorReport {
     use PgSqlErrorCode as Code;
     let block = error.block;
-    let corrupted = |what: String| {
-        new_report(Code::ERRCODE_INDEX_CORRUPTED, what).set_hint("Please REINDEX it.")
-    };
+    let corrupted =
+        |what: String| new_report(Code::ERRCODE_INDEX_CORRUPTED, what).set_hint("Please REINDEX it.");
     match error.problem {
-        Problem::Foreign => corrupted(format!("index \"{index}\" contains a page of another format at block {block}")),
+        Problem::Foreign => {
+            corrupted(format!("index \"{index}\" contains a page of another format at block {block}"))
+        }
         Problem::Newer { version } => new_report(
             Code::ERRCODE_FEATURE_NOT_SUPPORTED,
             format!(

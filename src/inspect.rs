@@ -26,7 +26,8 @@ fn info_text(index: u32) -> String {
     let info = with_index(index, |index| index.info()).or_report();
     let IndexInfo { metric, dim, m, ef_construction, segments, pending_pages } = info;
     let mut text = format!(
-        r#"{{"method": "hnsw", "metric": "{metric}", "dimensions": {dim}, "m": {m}, "ef_construction": {ef_construction}, "pending_pages": {pending_pages}, "segments": ["#
+        "{{\"method\": \"hnsw\", \"metric\": \"{metric}\", \"dimensions\": {dim}, \"m\": {m}, \
+         \"ef_construction\": {ef_construction}, \"pending_pages\": {pending_pages}, \"segments\": ["
     );
     for (at, segment) in segments.iter().enumerate() {
         let separator = if at > 0 { ", " } else { "" };
@@ -35,7 +36,8 @@ fn info_text(index: u32) -> String {
         // Writing to a String can't fail.
         let _ = write!(
             text,
-            r#"{separator}{{"rows": {}, "nodes": {}, "pages": {}, "neighbors": {}, "inline_codes": {}, "encoding": "{}", "recall_over_effort": [{}]}}"#,
+            "{separator}{{\"rows\": {}, \"nodes\": {}, \"pages\": {}, \"neighbors\": {}, \"inline_codes\": {}, \
+             \"encoding\": \"{}\", \"recall_over_effort\": [{}]}}",
             segment.rows,
             segment.nodes,
             segment.pages,
@@ -54,11 +56,15 @@ fn check_text(index: u32) -> String {
     let problems: Vec<String> = report
         .problems
         .iter()
-        .map(|error| format!(r#"{{"block": {}, "problem": "{:?}"}}"#, error.block, error.problem).replace("\\", ""))
+        .map(|error| {
+            format!(r#"{{"block": {}, "problem": "{:?}"}}"#, error.block, error.problem).replace("\\", "")
+        })
         .map(|text| text.replace("Damaged(\"", "Damaged: ").replace("\")\"", "\""))
         .collect();
     format!(
-        r#"{{"sound": {}, "segments": {}, "segment_rows": {}, "pending_rows": {}, "dead_rows": {}, "nodes": {}, "unreachable_nodes": {}, "repeated_tids": {}, "orphan_blocks": {}, "problems": [{}]}}"#,
+        "{{\"sound\": {}, \"segments\": {}, \"segment_rows\": {}, \"pending_rows\": {}, \"dead_rows\": {}, \
+         \"nodes\": {}, \"unreachable_nodes\": {}, \"repeated_tids\": {}, \"orphan_blocks\": {}, \
+         \"problems\": [{}]}}",
         report.is_sound(),
         report.segments,
         report.segment_rows,

@@ -93,8 +93,7 @@ pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
         let first_file = (*relation).rd_firstRelfilenodeSubid;
         #[cfg(not(any(feature = "pg14", feature = "pg15")))]
         let first_file = (*relation).rd_firstRelfilelocatorSubid;
-        let is_new_file = (*relation).rd_createSubid != 0
-            || first_file != 0;
+        let is_new_file = (*relation).rd_createSubid != 0 || first_file != 0;
         let is_permanent =
             (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as std::ffi::c_char;
         let is_logged = pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;

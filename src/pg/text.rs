@@ -62,6 +62,8 @@ pub fn text_datum(text: &str) -> Datum {
 pub fn jsonb_datum(text: &str) -> Datum {
     let text = CString::new(text).expect("JSON has no NUL");
     // SAFETY: jsonb_in takes one C string, and returns a value that is not null or raises.
-    unsafe { pgrx::direct_function_call_as_datum(pgrx::pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))]) }
-        .expect("jsonb_in returns a value")
+    unsafe {
+        pgrx::direct_function_call_as_datum(pgrx::pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))])
+    }
+    .expect("jsonb_in returns a value")
 }

@@ -70,8 +70,7 @@ fn statement_must_end(raised: &mut Option<Box<dyn std::any::Any + Send>>) -> boo
     // SAFETY: flags that signal handlers set.
     let (is_pending, must_end) = unsafe {
         let read = |flag: *const pg_sys::sig_atomic_t| std::ptr::read_volatile(flag) != 0;
-        let must_end =
-            read(&raw const pg_sys::QueryCancelPending) || read(&raw const pg_sys::ProcDiePending);
+        let must_end = read(&raw const pg_sys::QueryCancelPending) || read(&raw const pg_sys::ProcDiePending);
         (read(&raw const pg_sys::InterruptPending), must_end)
     };
     if !is_pending || must_end {

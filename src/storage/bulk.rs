@@ -21,9 +21,8 @@ impl BulkPages {
     /// read it; this is the backend's main thread.
     pub unsafe fn new(relation: pg_sys::Relation) -> Self {
         // SAFETY: the relation is open, by the contract.
-        let first = unsafe {
-            pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM)
-        };
+        let first =
+            unsafe { pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM) };
         Self { relation, first, next: first }
     }
 

@@ -57,7 +57,7 @@ impl Pager for RelationPager<'_> {
         self.check_block(block)?;
         let access = self.accesses.get().wrapping_add(1);
         self.accesses.set(access);
-        let use_hint = !compat::RECENT_HITS_LOOK_COLD || access % COUNTED_ACCESS != 0;
+        let use_hint = !compat::RECENT_HITS_LOOK_COLD || !access.is_multiple_of(COUNTED_ACCESS);
         // SAFETY: the relation is open, by the contract of `new`; the block exists.
         Ok(unsafe { buffer::read_shared(self.relation, block, self.hints, use_hint) })
     }

@@ -75,7 +75,9 @@ impl Pager for MemPager {
     fn read(&self, block: BlockNumber) -> Result<MemPage, PageError> {
         let pages = self.pages.borrow();
         let page = pages.get(block as usize);
-        page.cloned().map(MemPage).ok_or(PageError { block, problem: Problem::Damaged("block beyond the end") })
+        page.cloned()
+            .map(MemPage)
+            .ok_or(PageError { block, problem: Problem::Damaged("block beyond the end") })
     }
 
     fn change(&self) -> MemChange<'_> {
@@ -92,7 +94,10 @@ impl PageChange for MemChange<'_> {
         if let Some(at) = self.pages.iter().position(|(own, _)| *own == block) {
             return Ok(&mut self.pages[at].1);
         }
-        assert!(self.pages.iter().all(|(own, _)| *own < block), "pages of a change are locked in ascending order");
+        assert!(
+            self.pages.iter().all(|(own, _)| *own < block),
+            "pages of a change are locked in ascending order"
+        );
         assert!(self.pages.len() < Self::PAGES_MAX, "a change has at most four pages");
         let page = self.pager.read(block)?;
         self.pages.push((block, Box::new(*page)));

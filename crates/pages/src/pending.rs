@@ -18,8 +18,8 @@
 
 use crate::error::PageError;
 use crate::format::meta::{Meta, STRIPES, Stripe};
-use crate::format::pending::{self as format, PendingEntry};
 use crate::format::page;
+use crate::format::pending::{self as format, PendingEntry};
 use crate::pager::{BlockNumber, NO_BLOCK, PageChange, Pager};
 use crate::tids::HeapTid;
 

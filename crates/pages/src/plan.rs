@@ -67,7 +67,8 @@ impl NodePlan {
     /// The plan that a segment header describes, if its numbers make a node that fits a page.
     pub fn from_parts(padded_dim: usize, lanes: usize, encoding: u8, inline: u8) -> Option<Self> {
         let encoding = encoding_of(encoding)?;
-        let is_sound = lanes > 0 && lanes % 8 == 0 && lanes <= 208 && inline <= 1 && padded_dim % 64 == 0;
+        let is_whole = lanes.is_multiple_of(8) && padded_dim.is_multiple_of(64);
+        let is_sound = is_whole && lanes > 0 && lanes <= 208 && inline <= 1;
         let plan = Self { padded_dim, lanes, encoding, inline: inline == 1 };
         (is_sound && plan.nodes_per_page() > 0).then_some(plan)
     }
@@ -198,8 +199,7 @@ mod tests {
                     let plan = NodePlan::choose(dim, 2 * m, inline);
                     assert!(plan.nodes_per_page() > 0, "{dim} {m}");
                     let number = encoding_number(plan.encoding());
-                    let again =
-                        NodePlan::from_parts(dim, plan.lanes(), number, u8::from(plan.is_inline()));
+                    let again = NodePlan::from_parts(dim, plan.lanes(), number, u8::from(plan.is_inline()));
                     assert_eq!(again, Some(plan));
                 }
             }

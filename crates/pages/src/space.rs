@@ -41,8 +41,11 @@ impl Space {
     /// The space of an index with these parameters; `padded_dim` is `dim` rounded up to a multiple of 64.
     pub fn new(metric: Metric, dim: usize, seed: u64) -> Self {
         let padded_dim = dim.next_multiple_of(64);
-        let rotation =
-            if metric == Metric::L1 { Rotation::identity(padded_dim) } else { Rotation::new(padded_dim, seed) };
+        let rotation = if metric == Metric::L1 {
+            Rotation::identity(padded_dim)
+        } else {
+            Rotation::new(padded_dim, seed)
+        };
         Self { metric, dim, padded_dim, rotation }
     }
 
@@ -166,7 +169,8 @@ impl SegmentQuery {
             let scaled: Vec<f32> = query.placed.iter().map(|&q| (f64::from(q) * scale) as f32).collect();
             vector[..space.dim].copy_from_slice(&scaled);
             space.rotation.rotate(&mut vector);
-            to_centroid = scaled.iter().zip(centroid).map(|(&q, &c)| f64::from(q) * f64::from(c)).sum::<f64>();
+            to_centroid =
+                scaled.iter().zip(centroid).map(|(&q, &c)| f64::from(q) * f64::from(c)).sum::<f64>();
             offset = norm(&scaled).powi(2) + target * target;
             base = offset - 2.0 * to_centroid;
         } else {
@@ -224,7 +228,13 @@ impl SegmentQuery {
     }
 
     /// Key, value and bound of a row whose norm may exceed what the query was prepared for: a pending row.
-    pub fn measure_any(&self, kernel: &kernels::Coded<'_>, own: &[u8], scale: f32, error: f32) -> (f32, f64, f64) {
+    pub fn measure_any(
+        &self,
+        kernel: &kernels::Coded<'_>,
+        own: &[u8],
+        scale: f32,
+        error: f32,
+    ) -> (f32, f64, f64) {
         if self.metric != Metric::InnerProduct {
             let key = self.key(kernel, own, scale);
             let key = if key.is_nan() { 0.0 } else { key };

@@ -13,8 +13,8 @@ use pages::pager::Pager;
 fn small_index() -> (Index, Vec<Vec<f32>>) {
     let rows = clustered(900, 70, 6, 13);
     let index = Index::build(Metric::L2, 70, &[&rows[..600], &rows[600..800]]);
-    for row in 800..900 {
-        index.insert(row % 2, row, &rows[row]).expect("room");
+    for (row, vector) in rows.iter().enumerate().skip(800) {
+        index.insert(row % 2, row, vector).expect("room");
     }
     (index, rows)
 }

@@ -52,7 +52,8 @@ fn lines_are_short() {
 
 #[test]
 fn sources_are_ascii() {
-    let odd: Vec<String> = rust().into_iter().filter(|file| !file.text.is_ascii()).map(|file| file.path).collect();
+    let odd: Vec<String> =
+        rust().into_iter().filter(|file| !file.text.is_ascii()).map(|file| file.path).collect();
     assert_none(&odd, "sources are ASCII");
 }
 
@@ -100,7 +101,8 @@ fn pure_crates_forbid_unsafe_code() {
 
 #[test]
 fn unsafe_code_is_where_it_may_be() {
-    let allowed = ["crates/kernels/src/arch/", "crates/kernels/src/table.rs", "crates/kernels/src/block_x86.rs"];
+    let allowed =
+        ["crates/kernels/src/arch/", "crates/kernels/src/table.rs", "crates/kernels/src/block_x86.rs"];
     let found: Vec<String> = files("crates", ".rs")
         .into_iter()
         .filter(|file| !file.path.starts_with("crates/tidy/"))
@@ -140,6 +142,11 @@ fn every_file_is_used() {
             format!("{folder}/{stem}")
         };
         for line in file.text.lines() {
+            if let Some(name) =
+                line.trim().strip_prefix("#[path = \"").and_then(|rest| rest.strip_suffix("\"]"))
+            {
+                named.insert(format!("{folder}/{name}"));
+            }
             let Some(name) = module_name(line) else { continue };
             named.insert(format!("{base}/{name}.rs"));
             named.insert(format!("{base}/{name}/mod.rs"));
@@ -149,7 +156,9 @@ fn every_file_is_used() {
         .iter()
         .map(|file| file.path.clone())
         .filter(|path| !["/lib.rs", "/main.rs", "/build.rs"].iter().any(|end| path.ends_with(end)))
-        .filter(|path| !["/tests/", "/examples/", "/benches/", "/bin/"].iter().any(|part| path.contains(part)))
+        .filter(|path| {
+            !["/tests/", "/examples/", "/benches/", "/bin/"].iter().any(|part| path.contains(part))
+        })
         .filter(|path| path != "src/lib.rs" && !named.contains(path))
         .collect();
     assert_none(&unused, "every file is named by a mod");

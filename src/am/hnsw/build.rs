@@ -138,13 +138,7 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
     // SAFETY: the index is open, by the caller; it has a column 1.
     let (options, metric, typmod) = unsafe {
         let (mut kind, mut typmod, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
-        pg_sys::get_atttypetypmodcoll(
-            (*index).rd_id,
-            1,
-            &raw mut kind,
-            &raw mut typmod,
-            &raw mut collation,
-        );
+        pg_sys::get_atttypetypmodcoll((*index).rd_id, 1, &raw mut kind, &raw mut typmod, &raw mut collation);
         (Options::of(index), opclass::metric(index)?, typmod)
     };
     if typmod < 1 {
@@ -155,11 +149,8 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
     }
     let dim = typmod as u32;
     let space_dim = dim.next_multiple_of(64);
-    let plan = pages::plan::NodePlan::choose(
-        space_dim as usize,
-        2 * usize::from(options.m),
-        metric.has_estimates(),
-    );
+    let plan =
+        pages::plan::NodePlan::choose(space_dim as usize, 2 * usize::from(options.m), metric.has_estimates());
     Ok(Meta::new(&MetaParams {
         dim,
         padded_dim: space_dim,
@@ -188,9 +179,8 @@ impl<'b> Build<'b> {
             seed: meta.rotation_seed,
         };
         // SAFETY: plain settings; the first is in kilobytes.
-        let (memory, workers) = unsafe {
-            (pg_sys::maintenance_work_mem as u64 * 1024, pg_sys::max_parallel_maintenance_workers)
-        };
+        let (memory, workers) =
+            unsafe { (pg_sys::maintenance_work_mem as u64 * 1024, pg_sys::max_parallel_maintenance_workers) };
         let rows_max = (memory / build::bytes_per_row(&space, &options)).max(SEGMENT_ROWS_MIN) as usize;
         let loader = Loader::new(space.dim());
         Ok(Self {
@@ -250,8 +240,8 @@ impl<'b> Build<'b> {
         let entry = build::write(&pager, self.pages, &self.space, segment, prepared)
             .map_err(|error| self.page_error(error))?;
         if self.meta.centroid == NO_BLOCK {
-            self.meta.centroid = first_block(&pager, &entry, self.meta.padded_dim)
-                .map_err(|error| self.page_error(error))?;
+            self.meta.centroid =
+                first_block(&pager, &entry, self.meta.padded_dim).map_err(|error| self.page_error(error))?;
             self.meta.centroid_segment = segment;
         }
         self.meta.segments[self.meta.segment_count as usize] = entry;

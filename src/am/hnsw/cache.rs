@@ -76,8 +76,9 @@ impl OpenIndex {
         let read = || -> Result<(Meta, Rc<Parsed>), PageError> {
             let meta = Meta::load(&*pager.read(0)?)?;
             let known = entry.parsed.borrow().clone();
-            let is_current =
-                |parsed: &Rc<Parsed>| (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation);
+            let is_current = |parsed: &Rc<Parsed>| {
+                (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation)
+            };
             let parsed = match known.filter(is_current) {
                 Some(parsed) => parsed,
                 None => {
@@ -115,13 +116,7 @@ fn parse<P: Pager>(pager: &P, meta: &Meta) -> Result<Parsed, PageError> {
         .map(|entry| SegmentState::load(pager, &space, entry.segment, entry.header))
         .collect::<Result<Vec<_>, _>>()?;
     let pending_centroid = pending_centroid(pager, meta)?;
-    Ok(Parsed {
-        index_id: meta.index_id,
-        generation: meta.generation,
-        space,
-        segments,
-        pending_centroid,
-    })
+    Ok(Parsed { index_id: meta.index_id, generation: meta.generation, space, segments, pending_centroid })
 }
 
 /// The centroid that the meta page names: adjacent blocks, or the origin.

@@ -82,9 +82,8 @@ impl Inspected {
         // SAFETY: the index is open while `self` lives.
         let open = unsafe { OpenIndex::new(self.0)? };
         // SAFETY: as above.
-        let blocks = unsafe {
-            pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM)
-        };
+        let blocks =
+            unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) };
         let in_segments: u64 = open.meta.segments().iter().map(|entry| u64::from(entry.pages)).sum();
         let segments = open.parsed.segments.iter().map(|state| {
             let header = &state.header;

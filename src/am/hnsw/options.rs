@@ -44,6 +44,8 @@ pub fn init() {
 /// `amoptions`: parses and validates.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amoptions(reloptions: pg_sys::Datum, validate: bool) -> *mut pg_sys::bytea {
+    // PostgreSQL 18 has one field more.
+    #[allow(clippy::needless_update)]
     let element = |name: &'static std::ffi::CStr, offset| pg_sys::relopt_parse_elt {
         optname: name.as_ptr(),
         opttype: pg_sys::relopt_type::RELOPT_TYPE_INT,

@@ -18,8 +18,8 @@ use pages::segment::calibrate::gamma_for;
 use pages::segment::read::{self, SegmentReader};
 use pages::space::{Placement, Query, SegmentQuery};
 use pages::tids;
-use pgrx::{PgMemoryContexts, pg_sys};
 use pgrx::prelude::*;
+use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
@@ -236,7 +236,8 @@ impl RunningScan {
                 }
                 if !rows.rows.is_empty() {
                     let end = rows.rows.end;
-                    let next = tids::read(pager, state.segment, &state.header, rows.rows.clone(), &mut rows.page)?;
+                    let next =
+                        tids::read(pager, state.segment, &state.header, rows.rows.clone(), &mut rows.page)?;
                     rows.rows = next..end;
                     rows.page.reverse();
                     continue;
@@ -322,7 +323,8 @@ fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeade
         (None, _) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
-            let expansions_min = (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
+            let expansions_min =
+                (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
             Effort::Adaptive { gamma: gamma_for(header, target as f32), expansions_min }
         }
     }

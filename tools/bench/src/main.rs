@@ -5,7 +5,6 @@
 //! output and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
-mod dataset;
 mod measure;
 mod plot;
 
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use postgres::Client;
 
-use dataset::Dataset;
+use bench::dataset::Dataset;
 use measure::{Effort, Point};
 
 /// What the program was asked for.
@@ -40,7 +39,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         data: Vec::new(),
         out: PathBuf::from("target/bench-results"),
         seconds: 5,
-        create_index: "CREATE INDEX items_embedding ON items USING hnsw (embedding vector_cosine_ops)".to_owned(),
+        create_index: "CREATE INDEX items_embedding ON items USING hnsw (embedding vector_cosine_ops)"
+            .to_owned(),
     };
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
@@ -62,7 +62,10 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
 fn run(folder: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
     let data = Dataset::read(folder)?;
     let mut client = measure::connect()?;
-    println!("\n## {}: {} rows of {} dimensions, {} queries", data.name, data.rows.count, data.rows.dim, data.queries.count);
+    println!(
+        "\n## {}: {} rows of {} dimensions, {} queries",
+        data.name, data.rows.count, data.rows.dim, data.queries.count
+    );
     let loading = measure::load(&mut client, &data)?;
     println!("load (binary COPY)   {loading:.2} s");
     let building = measure::build(&mut client, &options.create_index)?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use postgres::{Client, NoTls};
 
-use crate::dataset::{Dataset, Matrix};
+use bench::dataset::{Dataset, Matrix};
 
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;
@@ -183,7 +183,8 @@ pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f6
 /// # Errors
 /// What the server raises.
 pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dyn Error>> {
-    let sql = "SELECT id FROM items ORDER BY embedding <=> (SELECT embedding FROM queries WHERE id = $1) LIMIT 10";
+    let sql =
+        "SELECT id FROM items ORDER BY embedding <=> (SELECT embedding FROM queries WHERE id = $1) LIMIT 10";
     let statement = client.prepare(sql)?;
     let mut times = Vec::new();
     for round in 0..2 {
@@ -225,7 +226,8 @@ pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<d
             .env("PGOPTIONS", format!("-c enable_seqscan=off {options}"))
             .output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let speed = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+        let speed =
+            text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
         best = best.max(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?);
     }
     std::fs::remove_file(&script)?;

@@ -21,14 +21,16 @@ pub fn recall_over_speed(title: &str, points: &[Point]) -> String {
     let mut svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' font-family='sans-serif' \
          font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n\
-         <text x='{}' y='24' text-anchor='middle' font-size='16'>{title}: queries/s over recall@10, one client</text>\n",
+         <text x='{}' y='24' text-anchor='middle' font-size='16'>{title}: queries/s over recall@10, one client\
+         </text>\n",
         WIDTH / 2.0
     );
     // Writing to a String can't fail.
     for step in 0..=5 {
         let recall = least + (1.0 - least) * f64::from(step) / 5.0;
         let at = x(recall);
-        let _ = writeln!(svg, "<line x1='{at}' y1='{MARGIN}' x2='{at}' y2='{}' stroke='#ddd'/>", HEIGHT - MARGIN);
+        let _ =
+            writeln!(svg, "<line x1='{at}' y1='{MARGIN}' x2='{at}' y2='{}' stroke='#ddd'/>", HEIGHT - MARGIN);
         let _ = writeln!(
             svg,
             "<text x='{at}' y='{}' text-anchor='middle'>{recall:.2}</text>",
@@ -42,11 +44,24 @@ pub fn recall_over_speed(title: &str, points: &[Point]) -> String {
                 continue;
             }
             let at = y(speed);
-            let _ = writeln!(svg, "<line x1='{MARGIN}' y1='{at}' x2='{}' y2='{at}' stroke='#ddd'/>", WIDTH - MARGIN);
-            let _ = writeln!(svg, "<text x='{}' y='{}' text-anchor='end'>{speed}</text>", MARGIN - 6.0, at + 4.0);
+            let _ = writeln!(
+                svg,
+                "<line x1='{MARGIN}' y1='{at}' x2='{}' y2='{at}' stroke='#ddd'/>",
+                WIDTH - MARGIN
+            );
+            let _ =
+                writeln!(svg, "<text x='{}' y='{}' text-anchor='end'>{speed}</text>", MARGIN - 6.0, at + 4.0);
         }
     }
-    series(&mut svg, points, "recall_target", "#06c", |effort| matches!(effort, Effort::RecallTarget(_)), &x, &y);
+    series(
+        &mut svg,
+        points,
+        "recall_target",
+        "#06c",
+        |effort| matches!(effort, Effort::RecallTarget(_)),
+        &x,
+        &y,
+    );
     series(&mut svg, points, "ef_search", "#c60", |effort| matches!(effort, Effort::EfSearch(_)), &x, &y);
     svg.push_str("</svg>\n");
     svg
@@ -67,7 +82,12 @@ fn series(
     let path: Vec<String> = own.iter().map(|p| format!("{:.1},{:.1}", x(p.recall), y(p.speed))).collect();
     let _ = writeln!(svg, "<polyline points='{}' fill='none' stroke='{color}'/>", path.join(" "));
     for point in &own {
-        let _ = writeln!(svg, "<circle cx='{:.1}' cy='{:.1}' r='3' fill='{color}'/>", x(point.recall), y(point.speed));
+        let _ = writeln!(
+            svg,
+            "<circle cx='{:.1}' cy='{:.1}' r='3' fill='{color}'/>",
+            x(point.recall),
+            y(point.speed)
+        );
     }
     if let Some(first) = own.first() {
         let _ = writeln!(

@@ -6,8 +6,8 @@
 //!
 //! - It is a stream without a `k`. [`Effort::Adaptive`] offers the next element when the best estimate still
 //!   waiting exceeds `gamma` times that element's distance; the first [`FIRST_BATCH`] elements wait for the bound of
-//!   the last of them, so that they leave in order. [`Effort::Pool`] is the classic candidate list of `ef` elements,
-//!   which doubles when the consumer wants more.
+//!   the last of them, so that they leave in order. [`Effort::Pool`] is the classic candidate list of the `ef` nearest
+//!   elements whose distance is known, which doubles when the consumer wants more.
 //! - Estimates above the admission threshold are not stored. When the consumer asks for more than the threshold
 //!   covers, the elements expanded so far are read again with a larger one; thresholds grow geometrically, so all
 //!   repeats together cost no more than the walk did.
@@ -41,6 +41,8 @@ pub const FIRST_BATCH: usize = 10;
 const ADMISSION_SLACK: f32 = 1.05;
 /// Growth of the admission threshold when the consumer goes on.
 const ADMISSION_GROWTH: f32 = 1.2;
+/// Entry points that a walk starts with: the nearest of those that the routers name.
+const ENTRIES: usize = 16;
 /// Below this many elements every search reads them all: it costs no more than a walk, and is exact.
 const LINEAR_ELEMENTS: u32 = 512;
 /// A walk that has read one element in this many goes over to reading all of them in order.
@@ -103,7 +105,7 @@ pub enum Effort {
         /// good it costs little and makes up for what calibration did not see.
         expansions_min: u32,
     },
-    /// A list of the `ef` best elements met, all expanded.
+    /// Until the best waiting estimate exceeds the key of the last of the `ef` nearest elements measured.
     Pool {
         /// Its size, at least 1.
         ef: usize,
@@ -158,7 +160,7 @@ pub struct Stream {
     seen: Visited,
     frontier: BinaryHeap<Reverse<u64>>,
     results: BinaryHeap<Reverse<ByLower>>,
-    /// Ascending keys that define the bound of the first batch (adaptive: of measured elements; pool: of all met).
+    /// Ascending keys of the nearest elements measured, as many as define the bound.
     nearest: Vec<f32>,
     due: usize,
     threshold: f32,
@@ -259,9 +261,15 @@ impl Stream {
         }
         let routers = graph.routers();
         self.seen = Visited::new(routers.end.max(graph.element_count()));
+        let mut entries: Vec<f32> = Vec::with_capacity(ENTRIES + 1);
         for router in routers {
             self.expand(graph, router)?;
+            self.candidates.iter().for_each(|candidate| insert_ascending(&mut entries, candidate.0, ENTRIES));
+            if graph.rejects() && entries.len() == ENTRIES {
+                self.threshold = entries[ENTRIES - 1];
+            }
         }
+        self.threshold = f32::INFINITY;
         Ok(())
     }
 
@@ -278,7 +286,8 @@ impl Stream {
     fn step<G: Graph>(&mut self, graph: &mut G) -> Result<Step, G::Error> {
         let stop_at = self.stop_at();
         let waiting = self.frontier.peek().map(|entry| key_of(entry.0));
-        if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold)) {
+        if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold))
+        {
             if !self.rules.streaming && self.frontier.is_empty() && !self.results.is_empty() {
                 return Ok(self.offer());
             }
@@ -367,7 +376,7 @@ impl Stream {
             }
         }
         self.admit();
-        if self.offered.is_empty() && graph.rejects() {
+        if self.offered.is_empty() && graph.rejects() && self.nearest.len() == self.due {
             let factor = match self.effort {
                 Effort::Adaptive { gamma, .. } => gamma * ADMISSION_SLACK,
                 Effort::Pool { .. } => 1.0,
@@ -393,11 +402,7 @@ impl Stream {
 
     /// Moves the hop's candidates to the frontier.
     fn admit(&mut self) {
-        let is_pool = matches!(self.effort, Effort::Pool { .. });
         for &(estimate, id) in &self.candidates {
-            if is_pool {
-                insert_ascending(&mut self.nearest, estimate, self.due);
-            }
             self.frontier.push(Reverse(entry(estimate, id)));
         }
     }
@@ -418,7 +423,6 @@ impl Stream {
     fn double_pool(&mut self) {
         self.due = self.due.saturating_mul(2);
         self.nearest.clear();
-        self.nearest.extend(self.frontier.iter().map(|entry| key_of(entry.0)));
         self.nearest.extend_from_slice(&self.keys);
         self.nearest.sort_unstable_by(f32::total_cmp);
         self.nearest.truncate(self.due);

@@ -62,7 +62,9 @@ fn line(count: u32, seed: u64, cut: bool) -> LineGraph {
     let mut links = vec![Vec::new(); count as usize];
     for (at, &id) in order.iter().enumerate() {
         for step in [1usize, 2, 7, 50] {
-            for other in [at.checked_sub(step), Some(at + step).filter(|o| *o < order.len())].into_iter().flatten() {
+            for other in
+                [at.checked_sub(step), Some(at + step).filter(|o| *o < order.len())].into_iter().flatten()
+            {
                 let across = cut && (at < order.len() / 3) != (other < order.len() / 3);
                 if !across {
                     links[id as usize].push(order[other]);
@@ -89,7 +91,11 @@ fn drain(graph: &mut LineGraph, effort: Effort, rules: Continuation, limit: usiz
 fn every_element_is_offered_once_whatever_the_graph() {
     for count in [0, 1, 2, 300, 513, 3_000] {
         for cut in [false, true] {
-            for effort in [Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, Effort::Pool { ef: 1 }, Effort::Pool { ef: 40 }] {
+            for effort in [
+                Effort::Adaptive { gamma: 1.1, expansions_min: 0 },
+                Effort::Pool { ef: 1 },
+                Effort::Pool { ef: 40 },
+            ] {
                 for linear_elements_max in [64, 1 << 17] {
                     for strict in [true, false] {
                         let mut graph = line(count.max(1), u64::from(count) + 3, cut);

@@ -1,7 +1,8 @@
 //! A graph node: the row's own vector, and its neighbors with their 1-bit codes.
 //!
 //! ```text
-//! | header | own vector | codes: dim/8 rows of `lanes` bytes | add: lanes x bf16 | mul: lanes x bf16 | ids: lanes x u32 |
+//! | header | own vector | codes: dim/8 rows of `lanes` bytes |
+//! | add: lanes x bf16 | mul: lanes x bf16 | ids: lanes x u32 |
 //! ```
 //! in the order of use, so that a hop reads it once from front to back. Nodes with more than 32 lanes repeat the
 //! codes for each batch of 32 lanes. Nodes that are not inline have no codes and no factors. All offsets follow from

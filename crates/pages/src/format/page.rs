@@ -141,7 +141,12 @@ pub fn content_mut(page: &mut PageBytes) -> &mut [u8] {
 ///
 /// # Errors
 /// If it is not; the error names `block`.
-pub fn check(page: &PageBytes, block: BlockNumber, kind: PageKind, segment: u32) -> Result<Special, PageError> {
+pub fn check(
+    page: &PageBytes,
+    block: BlockNumber,
+    kind: PageKind,
+    segment: u32,
+) -> Result<Special, PageError> {
     let special = special(page);
     let problem = if special.page_id != PAGE_ID {
         Problem::Foreign

@@ -118,7 +118,11 @@ impl SegmentHeader {
     ) -> Result<Self, PageError> {
         page::check(bytes, block, PageKind::Segment, segment)?;
         let header: Self = read_at(page::content(bytes), 0);
-        if header.is_sound(padded_dim) { Ok(header) } else { Err(PageError::damaged(block, "segment header")) }
+        if header.is_sound(padded_dim) {
+            Ok(header)
+        } else {
+            Err(PageError::damaged(block, "segment header"))
+        }
     }
 
     fn is_sound(&self, padded_dim: u32) -> bool {
@@ -150,7 +154,8 @@ impl SegmentHeader {
     /// The block of the segment's page number `page`.
     pub fn block_of(&self, page: u32) -> BlockNumber {
         let extents = &self.extents[..(self.extent_count as usize).clamp(1, EXTENTS_MAX)];
-        let at = if extents.len() == 1 { 0 } else { extents.partition_point(|extent| extent.page <= page) - 1 };
+        let at =
+            if extents.len() == 1 { 0 } else { extents.partition_point(|extent| extent.page <= page) - 1 };
         extents[at].block.wrapping_add(page - extents[at].page)
     }
 }

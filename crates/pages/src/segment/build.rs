@@ -15,12 +15,15 @@ use crate::pager::{BulkWriter, Pager};
 use crate::plan::NodePlan;
 use crate::space::Space;
 
-/// Nodes per entry point.
-const NODES_PER_SEED: usize = 512;
-/// Most entry points: scanning their codes must cost less than the hops it saves.
-const SEEDS_MAX: usize = 512;
+/// Entry points of a graph with codes: enough to have one near every cluster of a small table, and few enough that
+/// scanning their codes costs less than the hops it saves.
+const SEEDS: usize = 256;
+/// Nodes per entry point in small tables, and the same in large ones.
+const NODES_PER_SEED: usize = 32;
+const NODES_PER_SEED_LARGE: usize = 1024;
+const SEEDS_MAX: usize = 2048;
 /// Entry points of a graph without codes: each costs a page.
-const SEEDS_MAX_WITHOUT_CODES: usize = 16;
+const SEEDS_MAX_WITHOUT_CODES: usize = 32;
 
 /// A segment that is ready to be written.
 pub struct Prepared {
@@ -48,7 +51,7 @@ pub fn node_plan(space: &Space, m: usize) -> NodePlan {
 /// Memory in bytes per row that loading and building take at most, for deciding when a segment is full.
 pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
     let plan = node_plan(space, options.m);
-    let params = params(options, &plan, NODES_PER_SEED);
+    let params = params(options, &plan, 1 << 16);
     let rows = 1 << 16;
     let byte_dim = space.padded_dim() + 64;
     let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
@@ -58,12 +61,13 @@ pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
 }
 
 fn params(options: &BuildOptions, plan: &NodePlan, nodes: usize) -> Params {
+    let wanted = (nodes / NODES_PER_SEED).min(SEEDS).max(nodes / NODES_PER_SEED_LARGE);
     let seeds_max = if plan.is_inline() { SEEDS_MAX } else { SEEDS_MAX_WITHOUT_CODES };
     Params {
         max_degree: plan.lanes().min(2 * options.m.max(4)),
         ef_construction: options.ef_construction,
         seed: options.seed,
-        seeds: (nodes / NODES_PER_SEED).clamp(1, seeds_max),
+        seeds: wanted.clamp(1, seeds_max),
     }
 }
 

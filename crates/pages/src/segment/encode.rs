@@ -105,7 +105,7 @@ impl Loader {
             Placement::First => self.unranked.push(entry(TID_FIRST)),
             Placement::Last => self.unranked.push(entry(TID_LAST)),
             Placement::Ranked => {
-                if self.tids.len() % CHUNK_ROWS == 0 {
+                if self.tids.len().is_multiple_of(CHUNK_ROWS) {
                     self.chunks.push(Vec::with_capacity(CHUNK_ROWS * x.len()));
                 }
                 if let Some(chunk) = self.chunks.last_mut() {
@@ -308,7 +308,9 @@ fn collapse(nodes: &mut EncodedNodes, tids: &[TidEntry]) {
     let mut firsts: Vec<u32> = Vec::with_capacity(count);
     for row in 0..count {
         let node = match groups.entry(hashes[row]) {
-            Entry::Occupied(group) if is_same(nodes, firsts[*group.get() as usize] as usize, row) => *group.get(),
+            Entry::Occupied(group) if is_same(nodes, firsts[*group.get() as usize] as usize, row) => {
+                *group.get()
+            }
             Entry::Occupied(_) => new_node(&mut firsts, row),
             Entry::Vacant(place) => *place.insert(new_node(&mut firsts, row)),
         };

@@ -154,7 +154,12 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     }
 
     #[inline]
-    fn checked_neighbor(&self, node: &NodeView<'_>, lane: usize, block: BlockNumber) -> Result<u32, PageError> {
+    fn checked_neighbor(
+        &self,
+        node: &NodeView<'_>,
+        lane: usize,
+        block: BlockNumber,
+    ) -> Result<u32, PageError> {
         let id = node.neighbor(lane);
         if id < self.state.header.nodes { Ok(id) } else { Err(PageError::damaged(block, "neighbor")) }
     }

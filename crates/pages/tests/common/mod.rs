@@ -107,7 +107,8 @@ impl Index {
             let mut loader = Loader::new(dim);
             rows.iter().enumerate().for_each(|(at, x)| loader.push(&space, x, tid_of_row(first + at)));
             first += rows.len();
-            let prepared = build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");
+            let prepared =
+                build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");
             let segment = meta.next_segment;
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
             let state = SegmentState::load(&pager, &space, segment, entry.header).expect("sound");
@@ -164,7 +165,12 @@ impl Index {
     }
 
     /// Live rows of the first `limit` elements of each segment and of all pending rows, as (bound, row).
-    pub fn search(&self, query: &[f32], effort: Effort, limit: usize) -> Result<Vec<(f64, usize)>, PageError> {
+    pub fn search(
+        &self,
+        query: &[f32],
+        effort: Effort,
+        limit: usize,
+    ) -> Result<Vec<(f64, usize)>, PageError> {
         let meta = self.meta();
         let query = Query::new(&self.space, query).expect("ranked");
         let mut found = Vec::new();

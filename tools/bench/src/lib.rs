@@ -1,0 +1,4 @@
+//! What the measuring programs share.
+#![forbid(unsafe_code)]
+
+pub mod dataset;
