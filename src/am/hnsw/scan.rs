@@ -26,6 +26,7 @@ use pgrx::{PgMemoryContexts, pg_sys};
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
 use crate::guc::{self, IterativeScan, ScanSettings};
+use crate::pg::compat;
 use crate::pg::detoast::DetoastedVector;
 use crate::pg::tid;
 use crate::storage::RelationPager;
@@ -174,7 +175,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
         if !is_mvcc((*scan).xs_snapshot) {
             return Err(IndexError::SnapshotNotMvcc);
         }
-        pgstat_count_scan((*scan).indexRelation);
+        compat::count_index_scan(scan);
         let open = OpenIndex::new((*scan).indexRelation)?;
         let key = &*(*scan).orderByData;
         if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
@@ -196,12 +197,6 @@ unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
     unsafe {
         !snapshot.is_null() && matches!((*snapshot).snapshot_type, SNAPSHOT_MVCC | SNAPSHOT_HISTORIC_MVCC)
     }
-}
-
-/// Counts the scan in pg_stat_user_indexes.
-unsafe fn pgstat_count_scan(index: pg_sys::Relation) {
-    // SAFETY: the index is open, by the caller.
-    unsafe { crate::pg::compat::count_index_scan(index) }
 }
 
 impl RunningScan {
