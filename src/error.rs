@@ -187,9 +187,8 @@ impl IndexError {
     /// # Safety
     /// `index` is open.
     pub unsafe fn page(index: pg_sys::Relation, error: PageError) -> Self {
-        // SAFETY: by the contract; the name is an array that PostgreSQL terminates.
-        let name = unsafe { pgrx::name_data_to_str(&(*(*index).rd_rel).relname) };
-        Self::Page { index: name.to_owned(), error }
+        // SAFETY: by the contract.
+        Self::Page { index: unsafe { crate::pg::relation_name(index) }, error }
     }
 
     /// The report that the user sees.

@@ -21,7 +21,7 @@ impl DetoastedVector {
         unsafe {
             let plain = pg_sys::pg_detoast_datum(original);
             let stored = plain.cast::<u8>().add(4).cast::<u16>().read_unaligned();
-            let floats = (pgrx::varsize(plain) - HEADER_BYTES) / size_of::<f32>();
+            let floats = pgrx::varsize(plain).saturating_sub(HEADER_BYTES) / size_of::<f32>();
             Self { original, plain, dim: floats.min(usize::from(stored)) }
         }
     }

@@ -20,3 +20,13 @@ pub fn random_u64() -> u64 {
     assert!(is_filled, "the system has no source of random numbers");
     u64::from_ne_bytes(bytes)
 }
+
+/// The name of an open relation; what is not UTF-8 is replaced.
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn relation_name(relation: pgrx::pg_sys::Relation) -> String {
+    // SAFETY: by the contract; PostgreSQL terminates the array with NUL.
+    let name = unsafe { std::ffi::CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) };
+    name.to_string_lossy().into_owned()
+}

@@ -92,6 +92,9 @@ impl<P: Pager> Checker<'_, P> {
 
     fn check_segment(&mut self, meta: &Meta, segment: u32, block: BlockNumber) -> Result<(), PageError> {
         let header = SegmentHeader::load(&*self.pager.read(block)?, block, segment, meta.padded_dim)?;
+        if header.pages > self.pager.block_count() {
+            return Err(PageError::damaged(block, "size of the segment"));
+        }
         let plan = header
             .plan(meta.padded_dim as usize)
             .ok_or(PageError::damaged(block, "node shape of the segment"))?;

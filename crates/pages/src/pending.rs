@@ -83,7 +83,8 @@ pub fn append<P: Pager>(
         }
         break;
     }
-    if tail != meta.stripes[stripe].tail { advance_tail(pager, stripe, tail) } else { Ok(()) }
+    let known = meta.stripes[stripe].tail;
+    if tail != known && known != NO_BLOCK { advance_tail(pager, stripe, known, tail) } else { Ok(()) }
 }
 
 /// Starts an empty stripe with this row; returns a page of it when another backend was faster.
@@ -108,12 +109,20 @@ fn start_stripe<P: Pager>(
     Ok(None)
 }
 
-/// Brings the meta page's hint up to date. It may lag behind, so it is only ever replaced by a later page of the
-/// chain: the caller has just seen `tail` as the last one.
-fn advance_tail<P: Pager>(pager: &P, stripe: usize, tail: BlockNumber) -> Result<(), PageError> {
+/// Brings the meta page's hint up to date, unless another backend has changed it from what the caller `known`: then
+/// it is at least as far along the chain.
+fn advance_tail<P: Pager>(
+    pager: &P,
+    stripe: usize,
+    known: BlockNumber,
+    tail: BlockNumber,
+) -> Result<(), PageError> {
     let mut change = pager.change();
     let bytes = change.page(0)?;
     let mut meta = Meta::load(bytes)?;
+    if meta.stripes[stripe].tail != known {
+        return Ok(());
+    }
     meta.stripes[stripe].tail = tail;
     meta.store(bytes);
     change.commit();
@@ -131,9 +140,12 @@ pub fn for_each<P: Pager>(
     visit: &mut dyn FnMut(&PendingEntry, &[u8]),
 ) -> Result<(), PageError> {
     let entry_bytes = format::entry_bytes(own_bytes);
-    for_each_page(pager, meta, entry_bytes, &mut |_, bytes, count| {
+    for_each_page(pager, meta, entry_bytes, &mut |block, bytes, count| {
         for at in 0..count {
             let (entry, code) = format::entry(bytes, at, entry_bytes);
+            if entry.offset == 0 || !entry.scale.is_finite() || !(0.0..f32::INFINITY).contains(&entry.error) {
+                return Err(PageError::damaged(block, "pending row"));
+            }
             visit(&entry, &code[..own_bytes]);
         }
         Ok(())
@@ -150,14 +162,18 @@ fn for_each_page<P: Pager>(
 ) -> Result<(), PageError> {
     for stripe in &meta.stripes {
         let mut block = stripe.head;
-        let mut steps = 0u64;
+        let (mut steps, mut limit) = (0, 0);
         while block != NO_BLOCK {
             let bytes = pager.read(block)?;
             let (count, next) = format::check(&bytes, block, entry_bytes)?;
             visit(block, &bytes, count)?;
             drop(bytes);
             steps += 1;
-            if steps > u64::from(pager.block_count()) {
+            // The chain may grow while it is read, so the size of the file is asked for again before giving up.
+            if steps > limit {
+                limit = pager.block_count();
+            }
+            if steps > limit {
                 return Err(PageError::damaged(block, "chain of pending pages"));
             }
             block = next;

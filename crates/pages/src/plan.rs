@@ -50,10 +50,9 @@ impl NodePlan {
                 Some(wide) => return wide,
                 None => {}
             }
-            for encoding in [Encoding::I8, Encoding::I4] {
-                if let Some(found) = largest(encoding, true, full.min(32) / 2) {
-                    return found;
-                }
+            // Four bits lose so much that the executor would have to look at hundreds of rows to know their order.
+            if let Some(found) = largest(Encoding::I8, true, full.min(32) / 2) {
+                return found;
             }
         }
         for encoding in [Encoding::F16, Encoding::I8, Encoding::I4] {
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!(shape(1024, 16), (32, Encoding::F16, true, 1));
         assert_eq!(shape(1536, 16), (24, Encoding::F16, true, 1));
         assert_eq!(shape(2048, 16), (16, Encoding::I8, true, 1));
-        assert_eq!(shape(3072, 16), (16, Encoding::I4, true, 1));
+        assert_eq!(shape(3072, 16), (32, Encoding::F16, false, 1));
         assert_eq!(shape(4096, 16), (32, Encoding::I8, false, 1));
     }
 

@@ -16,6 +16,12 @@ use ann::search::Measured;
 use quant::rabitq::Lut;
 use quant::rotation::Rotation;
 
+/// The inner product's query is never scaled to a norm below this, where products would leave float4.
+const TARGET_MIN: f64 = 1e-10;
+/// More than the root of any sum of squares that float4 rounds to zero, in 16,000 dimensions.
+const L2_UNDERFLOW: f64 = 1e-20;
+/// More than any sum of products that float4 rounds to zero, in 16,000 dimensions.
+const PRODUCT_UNDERFLOW: f64 = 1e-40;
 /// Norms beyond this are not ranked: their squares would leave float4.
 const NORM_MAX: f64 = 1e16;
 
@@ -154,6 +160,8 @@ pub struct SegmentQuery {
     /// Inner product: of the scaled query with the centroid, and the centroid's norm.
     to_centroid: f64,
     centroid_norm: f64,
+    /// Inner product: a vector of zeros, for the norms of rows.
+    origin: Vec<f32>,
     rounding: f64,
 }
 
@@ -164,7 +172,7 @@ impl SegmentQuery {
         let (mut offset, mut unscale, mut to_centroid) = (0.0, 1.0, 0.0);
         let mut base = 0.0;
         if space.metric == Metric::InnerProduct {
-            let target = f64::from(norm_max).max(f64::from(f32::MIN_POSITIVE));
+            let target = f64::from(norm_max).max(TARGET_MIN);
             let scale = if query.norm > 0.0 { target / query.norm } else { 1.0 };
             unscale = if query.norm > 0.0 { query.norm / target } else { 1.0 };
             let scaled: Vec<f32> = query.placed.iter().map(|&q| (f64::from(q) * scale) as f32).collect();
@@ -200,6 +208,11 @@ impl SegmentQuery {
             query_norm: query.norm,
             to_centroid,
             centroid_norm: norm(centroid),
+            origin: if space.metric == Metric::InnerProduct {
+                vec![0.0; space.padded_dim]
+            } else {
+                Vec::new()
+            },
             rounding: (space.padded_dim as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
         }
     }
@@ -238,8 +251,7 @@ impl SegmentQuery {
     ) -> Measured {
         let (value, (lower, upper)) = if self.metric == Metric::InnerProduct {
             let product = f64::from(kernel.inner_product(&self.vector, scale, own));
-            let origin = vec![0.0; self.vector.len()];
-            let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, scale, own)).sqrt();
+            let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&self.origin, scale, own)).sqrt();
             let value = -(self.to_centroid + product) * self.unscale;
             (value, self.product_bounds(value, row_norm, error))
         } else {
@@ -261,8 +273,8 @@ impl SegmentQuery {
         match self.metric {
             Metric::L2 | Metric::Cosine => {
                 let distance = f64::from(key).sqrt();
-                let slack =
-                    f64::from(error) + 4e-6 * (2.0 * self.vector_norm + distance) + rounding * distance;
+                let sizes = 2.0 * self.vector_norm + distance;
+                let slack = f64::from(error) + 4e-6 * sizes + rounding * distance + L2_UNDERFLOW;
                 let (lower, upper) = ((distance - slack).max(0.0), distance + slack);
                 if self.metric == Metric::L2 {
                     return never_nan(lower * (1.0 - rounding), upper * (1.0 + rounding));
@@ -281,7 +293,10 @@ impl SegmentQuery {
     }
 
     fn product_bounds(&self, value: f64, row_norm: f64, error: f32) -> (f64, f64) {
-        let slack = self.query_norm * (f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5));
+        let relative = self.query_norm * (f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5));
+        // Keys are float4 sums of the size of `offset`: what they lose does not shrink with the query.
+        let lost = self.offset * f64::from(f32::EPSILON) * self.unscale;
+        let slack = relative + lost + PRODUCT_UNDERFLOW * (1.0 + self.unscale);
         never_nan(value - slack, value + slack)
     }
 }

@@ -54,7 +54,8 @@ unsafe fn insert(
     let placement = space.place(vector, &mut placed);
     // SAFETY: as above.
     let damaged = |error| unsafe { IndexError::page(index, error) };
-    let encoding = encoding_of(open.meta.encoding).ok_or(damaged(PageError::damaged(0, "encoding")))?;
+    let encoding =
+        encoding_of(open.meta.encoding).ok_or_else(|| damaged(PageError::damaged(0, "encoding")))?;
     let mut own = vec![0; quant::self_code::code_bytes(encoding, space.padded_dim())];
     let (mut scale, mut error) = (0.0, 0.0);
     let flags = match placement {

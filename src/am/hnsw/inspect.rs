@@ -62,9 +62,12 @@ pub fn with_index<R>(
         let index = pg_sys::index_open(pg_sys::Oid::from(oid), lock);
         let own: usize = insert::aminsert as *const () as usize;
         let routine = (*index).rd_indam;
-        let is_ours = (*routine).aminsert.is_some_and(|function| function as *const () as usize == own);
+        // The index of a partitioned table has no pages: those of its partitions do.
+        let has_pages = (*(*index).rd_rel).relkind == pg_sys::RELKIND_INDEX as std::ffi::c_char;
+        let is_ours =
+            has_pages && (*routine).aminsert.is_some_and(|function| function as *const () as usize == own);
         if !is_ours {
-            let name = pgrx::name_data_to_str(&(*(*index).rd_rel).relname).to_owned();
+            let name = crate::pg::relation_name(index);
             return Err(IndexError::NotOurs { name });
         }
         let result = inspect(&Inspected(index))?;

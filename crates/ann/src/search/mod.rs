@@ -237,13 +237,19 @@ impl Stream {
                     return Ok(Some(element));
                 }
                 Step::Exhausted if self.may_go_on() => self.begin_linear(graph),
-                Step::Exhausted => return Ok(self.late.pop()),
+                Step::Exhausted => return Ok(self.pop_late()),
             }
         }
         match &mut self.linear {
             Some(pass) => pass.next(graph),
             None => Ok(None),
         }
+    }
+
+    /// The nearest of the elements that could not be offered in order.
+    fn pop_late(&mut self) -> Option<Measured> {
+        let nearest = (0..self.late.len()).min_by_key(|&at| ByLower(self.late[at]))?;
+        Some(self.late.swap_remove(nearest))
     }
 
     fn may_go_on(&self) -> bool {

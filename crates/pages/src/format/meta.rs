@@ -175,6 +175,9 @@ impl Meta {
             && meta.method == 1
             && (1..=3).contains(&meta.encoding)
             && (2..=100).contains(&meta.m)
+            && meta.attribute_count == 0
+            && meta.recycled == NO_BLOCK
+            && pending_fits(meta.encoding, meta.padded_dim)
             && meta.segment_count as usize <= SEGMENTS_MAX;
         if is_sound { Ok(meta) } else { Err(PageError::damaged(0, "meta page")) }
     }
@@ -183,4 +186,11 @@ impl Meta {
     pub fn segments(&self) -> &[SegmentEntry] {
         &self.segments[..(self.segment_count as usize).min(SEGMENTS_MAX)]
     }
+}
+
+/// Whether a pending page has room for an entry with this encoding.
+fn pending_fits(encoding: u8, padded_dim: u32) -> bool {
+    let own = crate::plan::encoding_of(encoding)
+        .map(|encoding| quant::self_code::code_bytes(encoding, padded_dim as usize));
+    own.is_some_and(|own| super::pending::capacity(super::pending::entry_bytes(own)) > 0)
 }

@@ -127,7 +127,8 @@ impl SegmentHeader {
 
     fn is_sound(&self, padded_dim: u32) -> bool {
         let Some(plan) = self.plan(padded_dim as usize) else { return false };
-        let node_pages = u64::from(self.nodes + self.routers).div_ceil(u64::from(self.nodes_per_page.max(1)));
+        let node_pages =
+            (u64::from(self.nodes) + u64::from(self.routers)).div_ceil(u64::from(self.nodes_per_page.max(1)));
         let ends = [
             u64::from(self.node_page) + node_pages,
             u64::from(self.tid_page) + u64::from(self.rows).div_ceil(u64::from(TIDS_PER_PAGE)),

@@ -41,6 +41,9 @@ impl SegmentState {
     ) -> Result<Self, PageError> {
         let padded_dim = space.padded_dim() as u32;
         let header = SegmentHeader::load(&*pager.read(block)?, block, segment, padded_dim)?;
+        if header.pages > pager.block_count() {
+            return Err(PageError::damaged(block, "size of the segment"));
+        }
         let plan =
             header.plan(space.padded_dim()).ok_or(PageError::damaged(block, "node shape of the segment"))?;
         if plan.is_inline() && !space.has_estimates() {
@@ -138,6 +141,7 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         let is_element = id < self.state.header.nodes;
         let is_sound = usize::from(header.degree) <= self.state.plan.lanes()
             && header.scale.is_finite()
+            && (0.0..f32::INFINITY).contains(&header.error)
             && end <= u64::from(self.state.header.ranked_rows)
             && (header.row_count > 0) == is_element;
         if is_sound { Ok(header) } else { Err(PageError::damaged(block, "graph node")) }
