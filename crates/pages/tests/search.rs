@@ -128,3 +128,49 @@ fn builds_are_repeatable() {
     let second = pool.install(|| pages(&Index::build(Metric::L2, 64, &[&rows])));
     assert!(first == second);
 }
+
+/// The operator as the server computes it: float4 kernels, then float8.
+fn server_operator(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
+    let kernels = kernels::Kernels::get();
+    match metric {
+        Metric::L2 => f64::from(kernels.l2_squared_f32(a, b)).sqrt(),
+        Metric::InnerProduct => -f64::from(kernels.inner_product_f32(a, b)),
+        Metric::L1 => f64::from(kernels.l1_f32(a, b)),
+        Metric::Cosine => {
+            let (dot, a, b) = kernels.cosine_parts_f32(a, b);
+            1.0 - (f64::from(dot) / (f64::from(a) * f64::from(b)).sqrt()).clamp(-1.0, 1.0)
+        }
+    }
+}
+
+#[test]
+fn bounds_hold_for_vectors_of_any_size() {
+    let scaled = |rows: Vec<Vec<f32>>, scale: f32| -> Vec<Vec<f32>> {
+        rows.into_iter().map(|row| row.into_iter().map(|x| x * scale).collect()).collect()
+    };
+    for metric in METRICS {
+        for row_exponent in [-42, -30, -23, -10, -3, 0, 5, 12] {
+            let rows = scaled(clustered(40, 100, 3, 1), 10f32.powi(row_exponent));
+            if rows.iter().any(|row| !(1e-40..1e16).contains(&pages::space::norm(row))) {
+                continue;
+            }
+            let (first, rest) = rows.split_at(20);
+            if metric == Metric::Cosine && row_exponent < -10 {
+                continue;
+            }
+            let index = Index::build(metric, 100, &[first]);
+            rest.iter().enumerate().for_each(|(at, x)| index.insert(at, 20 + at, x).expect("room"));
+            for query_exponent in [-50, -42, -20, -5, 0, 5, 12] {
+                let query = scaled(clustered(1, 100, 3, 2), 10f32.powi(query_exponent)).remove(0);
+                let Ok(found) = index.try_search(&query) else { continue };
+                assert_eq!(found.len(), 40);
+                for (lower, upper, row) in found {
+                    let value = server_operator(metric, &rows[row], &query);
+                    let is_inside = (lower..=upper).contains(&value) || !value.is_finite();
+                    let at = (row_exponent, query_exponent);
+                    assert!(is_inside, "{metric:?} {at:?} row {row}: {value} not in {lower}..{upper}");
+                }
+            }
+        }
+    }
+}

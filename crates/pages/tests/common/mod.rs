@@ -182,12 +182,28 @@ impl Index {
         effort: Effort,
         limit: usize,
     ) -> Result<Vec<(f64, f64, usize)>, PageError> {
-        let meta = self.meta();
         let query = Query::new(&self.space, query).expect("ranked");
+        self.search_query(&query, effort, limit)
+    }
+
+    /// All rows with their bounds, unless the query has no place itself.
+    pub fn try_search(&self, query: &[f32]) -> Result<Vec<(f64, f64, usize)>, Placement> {
+        let query = Query::new(&self.space, query)?;
+        let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
+        Ok(self.search_query(&query, effort, usize::MAX).expect("sound"))
+    }
+
+    fn search_query(
+        &self,
+        query: &Query,
+        effort: Effort,
+        limit: usize,
+    ) -> Result<Vec<(f64, f64, usize)>, PageError> {
+        let meta = self.meta();
         let mut found = Vec::new();
         for entry in meta.segments() {
             let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
-            let prepared = SegmentReader::<MemPager>::prepare(&self.space, &state, &query);
+            let prepared = SegmentReader::<MemPager>::prepare(&self.space, &state, query);
             let mut graph = SegmentReader::new(&self.pager, &state, &prepared);
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..limit {
@@ -195,7 +211,7 @@ impl Index {
                 self.add_rows(&state, &element, &mut found)?;
             }
         }
-        let prepared = SegmentQuery::new(&self.space, &query, &self.pending_centroid(), 1.0);
+        let prepared = SegmentQuery::new(&self.space, query, &self.pending_centroid(), 1.0);
         let mut rows = PendingRows::new(&self.pager, &meta, Some(&prepared), 0)?;
         let mut stream = Stream::new(effort, Continuation::default());
         while let Some(element) = stream.next(&mut rows)? {
