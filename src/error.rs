@@ -173,6 +173,7 @@ pub enum IndexError {
     SnapshotNotMvcc,
     NoThreads,
     TooManyRows,
+    OutOfMemory,
     /// The work was told to stop, but no interrupt was raised.
     Cancelled,
     /// A function that wants an index of ours was given something else.
@@ -230,6 +231,9 @@ impl IndexError {
                 "table has too many rows for one segment of the index",
             )
             .set_hint("Lower maintenance_work_mem, so that the build writes several segments."),
+            Self::OutOfMemory => new_report(Code::ERRCODE_OUT_OF_MEMORY, "out of memory")
+                .set_detail("The index build could not get the memory for its next segment.")
+                .set_hint("Lower maintenance_work_mem."),
             Self::Cancelled => new_report(Code::ERRCODE_QUERY_CANCELED, "index build was canceled"),
             Self::NotOurs { name } => {
                 new_report(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an hnsw index"))
@@ -267,6 +271,15 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
 
 fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(code, message, "proxima")
+}
+
+/// Tells the user that a build needs more memory than it may use.
+pub fn warn_build_memory(rows: usize) {
+    let message = format!("hnsw graph no longer fits into maintenance_work_mem after {rows} tuples");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+        .set_detail("The index will have several segments, which makes searches slower.")
+        .set_hint("Increase maintenance_work_mem and REINDEX.")
+        .report(PgLogLevel::WARNING);
 }
 
 /// The end of a callback: the value, or the error raised.

@@ -3,7 +3,7 @@
 //! Guards do nothing while an error unwinds: PostgreSQL releases pins and content locks when the (sub)transaction
 //! aborts, and releasing a lock after `errfinish` has reset the interrupt counter would corrupt it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::Deref;
 
 use pages::{BlockNumber, PageBytes};
@@ -15,21 +15,33 @@ use super::compat;
 ///
 /// `ReadRecentBuffer` checks a hint by pinning the buffer and comparing its tag, which spares the look-up in the
 /// shared mapping table: half of the cost of a page access.
+///
+/// Blocks share places when there are more than [`PLACES_MAX`]: a hint for another block fails the comparison.
 #[derive(Default)]
-pub struct BufferHints(RefCell<Vec<pg_sys::Buffer>>);
+pub struct BufferHints {
+    buffers: RefCell<Vec<pg_sys::Buffer>>,
+    /// Blocks that the file had when it was last asked; it never gets shorter.
+    pub blocks: Cell<BlockNumber>,
+}
 
+/// No hint. Buffers of temporary relations have negative numbers, which are never kept either.
 const NO_HINT: pg_sys::Buffer = 0;
+/// Most hints for one index: 4 MB in each backend that uses it.
+const PLACES_MAX: usize = 1 << 20;
 
 impl BufferHints {
     /// The buffer in which `block` was seen last, 0 for none.
     #[inline]
     pub fn get(&self, block: BlockNumber) -> pg_sys::Buffer {
-        self.0.borrow().get(block as usize).copied().unwrap_or(NO_HINT)
+        self.buffers.borrow().get(block as usize & (PLACES_MAX - 1)).copied().unwrap_or(NO_HINT)
     }
 
     fn set(&self, block: BlockNumber, buffer: pg_sys::Buffer) {
-        let mut hints = self.0.borrow_mut();
-        let at = block as usize;
+        if buffer <= NO_HINT {
+            return;
+        }
+        let mut hints = self.buffers.borrow_mut();
+        let at = block as usize & (PLACES_MAX - 1);
         if at >= hints.len() {
             hints.resize((at + 1).next_power_of_two(), NO_HINT);
         }

@@ -32,18 +32,20 @@ unsafe fn file_locator(relation: pg_sys::Relation) -> pg_sys::RelFileLocator {
     unsafe { (*relation).rd_locator }
 }
 
-/// The number of the index's file, which changes when it is rebuilt.
+/// What tells the index's file from others: tablespace, number, and the backend that owns a temporary one. It
+/// changes when the index is rebuilt.
 ///
 /// # Safety
 /// `relation` is open.
-pub unsafe fn file_number(relation: pg_sys::Relation) -> u64 {
+pub unsafe fn file_key(relation: pg_sys::Relation) -> (u32, u32, i32) {
     // SAFETY: the relation is open, by the contract.
     let locator = unsafe { file_locator(relation) };
     #[cfg(any(feature = "pg14", feature = "pg15"))]
     let (space, number) = (u32::from(locator.spcNode), u32::from(locator.relNode));
     #[cfg(not(any(feature = "pg14", feature = "pg15")))]
     let (space, number) = (u32::from(locator.spcOid), u32::from(locator.relNumber));
-    u64::from(space) << 32 | u64::from(number)
+    // SAFETY: the relation is open, by the contract.
+    (space, number, unsafe { (*relation).rd_backend })
 }
 
 /// PostgreSQL's cost-based delay of vacuum, with its interrupt check.
@@ -157,4 +159,15 @@ pub fn allocate_setting_extra(bytes: usize) -> *mut std::ffi::c_void {
     unsafe {
         libc::malloc(bytes)
     }
+}
+
+/// Whether `transaction_timeout`, which PostgreSQL has since 17, has run out.
+pub fn transaction_timeout_is_pending() -> bool {
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: a flag that a signal handler sets.
+    unsafe {
+        std::ptr::read_volatile(&raw const pg_sys::TransactionTimeoutPending) != 0
+    }
+    #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+    false
 }

@@ -2,13 +2,15 @@
 //!
 //! Only the backend's main thread may call PostgreSQL. Workers run code of the pure crates, which can't name it,
 //! and hand back plain results. All signals are blocked while the threads are created, and they inherit that: a
-//! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns and serves
-//! interrupts; when one ends the statement it tells the workers to stop, joins them, and only then raises the error.
+//! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns; when an interrupt
+//! ends the statement it tells the workers to stop, waits until they have, and only then raises the error.
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use pgrx::pg_sys;
+
+use super::compat;
 
 /// How long a cancel may stay unnoticed by the waiting main thread.
 const TURN: Duration = Duration::from_millis(20);
@@ -61,25 +63,25 @@ pub fn with_workers<R: Send>(
     result
 }
 
-/// Serves pending interrupts; true when they end the statement.
+/// Whether a pending interrupt ends the statement.
 ///
-/// A cancel or the end of the backend is only noticed here and raised after the workers have stopped, because the
-/// latter would end the process under them. Other interrupts (barriers, statistics) are served at once; should one
-/// of them raise an error, it waits in `raised`.
+/// It is only noticed here and raised after the workers have stopped, because it may end the process under them.
+/// Barriers, for which other backends wait, are absorbed at once; should that raise an error, it waits in `raised`.
+/// All other interrupts wait for the workers.
 fn statement_must_end(raised: &mut Option<Box<dyn std::any::Any + Send>>) -> bool {
     // SAFETY: flags that signal handlers set.
-    let (is_pending, must_end) = unsafe {
-        let read = |flag: *const pg_sys::sig_atomic_t| std::ptr::read_volatile(flag) != 0;
-        let must_end = read(&raw const pg_sys::QueryCancelPending) || read(&raw const pg_sys::ProcDiePending);
-        (read(&raw const pg_sys::InterruptPending), must_end)
-    };
-    if !is_pending || must_end {
-        return is_pending;
+    let read = |flag: *const pg_sys::sig_atomic_t| unsafe { std::ptr::read_volatile(flag) != 0 };
+    if read(&raw const pg_sys::QueryCancelPending)
+        || read(&raw const pg_sys::ProcDiePending)
+        || compat::transaction_timeout_is_pending()
+    {
+        return true;
     }
-    let served = std::panic::catch_unwind(|| {
-        pgrx::check_for_interrupts!();
-    });
-    *raised = served.err();
+    if read(&raw const pg_sys::ProcSignalBarrierPending) {
+        // SAFETY: this is the main thread; raised errors become panics, which are caught.
+        let absorbed = std::panic::catch_unwind(|| unsafe { pg_sys::ProcessProcSignalBarrier() });
+        *raised = absorbed.err();
+    }
     raised.is_some()
 }
 

@@ -20,7 +20,6 @@ const COUNTED_ACCESS: u32 = 32;
 pub struct RelationPager<'r> {
     relation: pg_sys::Relation,
     hints: &'r BufferHints,
-    blocks: Cell<BlockNumber>,
     accesses: Cell<u32>,
 }
 
@@ -28,13 +27,13 @@ impl<'r> RelationPager<'r> {
     /// # Safety
     /// `relation` is open and locked for as long as the pager lives, and this is the backend's main thread.
     pub unsafe fn new(relation: pg_sys::Relation, hints: &'r BufferHints) -> Self {
-        Self { relation, hints, blocks: Cell::new(0), accesses: Cell::new(0) }
+        Self { relation, hints, accesses: Cell::new(0) }
     }
 
     /// Checks that `block` is in the file, whose length is asked for only when it seems to be exceeded.
     #[inline]
     fn check_block(&self, block: BlockNumber) -> Result<(), PageError> {
-        if block >= self.blocks.get() && block >= self.block_count() {
+        if block >= self.hints.blocks.get() && block >= self.block_count() {
             return Err(PageError { block, problem: Problem::Damaged("block beyond the end of the file") });
         }
         Ok(())
@@ -73,7 +72,7 @@ impl Pager for RelationPager<'_> {
         let blocks = unsafe {
             pg_sys::RelationGetNumberOfBlocksInFork(self.relation, pg_sys::ForkNumber::MAIN_FORKNUM)
         };
-        self.blocks.set(blocks);
+        self.hints.blocks.set(blocks);
         blocks
     }
 

@@ -7,7 +7,8 @@
 //! full images once, at the end.
 //!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
-//! maintenance_work_mem; besides, 4 MB for each thread and what PostgreSQL itself uses.
+//! maintenance_work_mem; besides, 4 MB for each thread and what PostgreSQL itself uses. Tables that need more than
+//! 64 segments exceed it slowly, because the manifest has 128 places.
 
 use std::sync::atomic::Ordering;
 
@@ -32,6 +33,8 @@ use crate::storage::{BulkPages, RelationPager};
 
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
+/// Behind the first half of the manifest's places, each segment is larger than the one before by one part in this.
+const SEGMENT_GROWTH: usize = 12;
 /// Version of the extension as written into the meta page.
 const WRITTEN_BY: u16 = 1;
 
@@ -204,11 +207,19 @@ impl<'b> Build<'b> {
                 actual: vector.len(),
             });
         }
+        self.loader.reserve(vector.len()).map_err(|_| IndexError::OutOfMemory)?;
         self.loader.push(&self.space, vector, row);
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
         if self.loader.rows() >= self.rows_max && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
+            if self.meta.segment_count == 0 {
+                crate::error::warn_build_memory(self.loader.rows());
+            }
             self.finish_segment()?;
+            // Late segments grow, so that the manifest has room for any table.
+            if self.meta.segment_count as usize > SEGMENTS_MAX / 2 {
+                self.rows_max += self.rows_max / SEGMENT_GROWTH;
+            }
         }
         Ok(())
     }
@@ -218,6 +229,7 @@ impl<'b> Build<'b> {
         if self.loader.rows() == 0 {
             return Ok(());
         }
+        self.probe_memory()?;
         progress::phase(progress::Phase::BuildingGraph);
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space.dim()));
         let control = Control::default();
@@ -250,6 +262,13 @@ impl<'b> Build<'b> {
         self.meta.generation += 1;
         progress::phase(progress::Phase::LoadingTuples);
         Ok(())
+    }
+
+    /// Asks the system for what the builder will need, because an allocation that fails there ends the server.
+    fn probe_memory(&self) -> Result<(), IndexError> {
+        let bytes = build::bytes_per_row(&self.space, &self.options) * self.loader.rows() as u64;
+        let mut probe: Vec<u8> = Vec::new();
+        probe.try_reserve_exact(bytes as usize).map_err(|_| IndexError::OutOfMemory)
     }
 
     /// Writes block 0: first as a place holder, then for good.

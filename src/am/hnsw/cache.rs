@@ -25,10 +25,13 @@ use crate::pg::compat;
 use crate::storage::RelationPager;
 
 /// Indexes kept at once.
-const INDEXES_MAX: usize = 64;
+const INDEXES_MAX: usize = 512;
+
+/// See [`compat::file_key`].
+type FileKey = (u32, u32, i32);
 
 thread_local! {
-    static CACHE: RefCell<HashMap<u64, Rc<Entry>>> = RefCell::new(HashMap::new());
+    static CACHE: RefCell<HashMap<FileKey, Rc<Entry>>> = RefCell::new(HashMap::new());
 }
 
 /// What is kept per index file.
@@ -70,7 +73,7 @@ impl OpenIndex {
     /// `index` is open, and this is the backend's main thread.
     pub unsafe fn new(index: pg_sys::Relation) -> Result<Self, IndexError> {
         // SAFETY: by the contract.
-        let entry = entry_of(unsafe { compat::file_number(index) });
+        let entry = entry_of(unsafe { compat::file_key(index) });
         // SAFETY: by the contract; the pager lives in this call only.
         let pager = unsafe { RelationPager::new(index, &entry.hints) };
         let read = || -> Result<(Meta, Rc<Parsed>), PageError> {
@@ -95,13 +98,15 @@ impl OpenIndex {
     }
 }
 
-fn entry_of(file: u64) -> Rc<Entry> {
+fn entry_of(file: FileKey) -> Rc<Entry> {
     CACHE.with_borrow_mut(|cache| {
         if let Some(entry) = cache.get(&file) {
             return Rc::clone(entry);
         }
         if cache.len() >= INDEXES_MAX {
-            cache.clear();
+            // Any one makes room: an index that is used often is soon back.
+            let victim = cache.keys().next().copied();
+            victim.map(|victim| cache.remove(&victim));
         }
         Rc::clone(cache.entry(file).or_default())
     })

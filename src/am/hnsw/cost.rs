@@ -57,7 +57,16 @@ pub unsafe extern "C-unwind" fn amcostestimate(
         let startup = hops * hop + pending_rows(info) * PENDING_OPERATORS * pg_sys::cpu_operator_cost;
         *startup_cost = startup;
         *total_cost = startup + rows * (hop + pg_sys::cpu_index_tuple_cost);
-        *selectivity = 1.0;
+        *selectivity = rows_share(info);
+    }
+}
+
+/// The share of the table's rows that a partial index has.
+unsafe fn rows_share(info: *const pg_sys::IndexOptInfo) -> f64 {
+    // SAFETY: the planner's structs are valid while it prices a path.
+    unsafe {
+        let table = (*(*info).rel).tuples;
+        if (*info).indpred.is_null() || table <= 0.0 { 1.0 } else { ((*info).tuples / table).clamp(0.0, 1.0) }
     }
 }
 
@@ -65,6 +74,9 @@ pub unsafe extern "C-unwind" fn amcostestimate(
 unsafe fn pending_rows(info: *const pg_sys::IndexOptInfo) -> f64 {
     // SAFETY: the planner holds a lock on the index, so it can be opened without another.
     unsafe {
+        if (*info).hypothetical || !pg_sys::enable_indexscan {
+            return 0.0;
+        }
         let index = pg_sys::index_open((*info).indexoid, pg_sys::NoLock as pg_sys::LOCKMODE);
         let rows = super::cache::OpenIndex::new(index).map_or(0.0, |open| {
             let segments: f64 = open.meta.segments().iter().map(|segment| f64::from(segment.pages)).sum();

@@ -83,7 +83,7 @@ pub fn prepare(
     control: &Control,
 ) -> Result<Prepared, BuildError> {
     let plan = node_plan(space, options.m);
-    let mut nodes = loader.encode(space, plan);
+    let mut nodes = loader.encode(space, plan, control)?;
     let build_space = if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 };
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
     let graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;

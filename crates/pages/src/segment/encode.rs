@@ -4,10 +4,12 @@
 //! that both forms of all rows never exist at once. Rows whose stored form is the same share one node: their real
 //! vectors may differ by less than the stored form can tell, which the node's error bound covers.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, TryReserveError};
 use std::hash::BuildHasherDefault;
+use std::sync::atomic::Ordering;
 
+use ann::build::{BuildError, Control};
 use kernels::Encoding;
 use quant::{rabitq, self_code};
 use rayon::prelude::*;
@@ -98,16 +100,28 @@ impl Loader {
         self.tids.len() + self.unranked.len()
     }
 
-    /// Adds a row.
+    /// Makes room for a row.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn reserve(&mut self, dim: usize) -> Result<(), TryReserveError> {
+        self.tids.try_reserve(1)?;
+        if self.tids.len() % CHUNK_ROWS == 0 && self.chunks.len() * CHUNK_ROWS <= self.tids.len() {
+            let mut chunk = Vec::new();
+            // The first rows may be all there are.
+            chunk.try_reserve_exact(if self.tids.is_empty() { 16 } else { CHUNK_ROWS } * dim)?;
+            self.chunks.push(chunk);
+        }
+        Ok(())
+    }
+
+    /// Adds a row, after [`Loader::reserve`].
     pub fn push(&mut self, space: &Space, x: &[f32], tid: HeapTid) {
         let entry = |flags| TidEntry { block: tid.block, offset: tid.offset, flags };
         match space.place(x, &mut self.scratch) {
             Placement::First => self.unranked.push(entry(TID_FIRST)),
             Placement::Last => self.unranked.push(entry(TID_LAST)),
             Placement::Ranked => {
-                if self.tids.len().is_multiple_of(CHUNK_ROWS) {
-                    self.chunks.push(Vec::with_capacity(CHUNK_ROWS * x.len()));
-                }
                 if let Some(chunk) = self.chunks.last_mut() {
                     chunk.extend_from_slice(&self.scratch);
                 }
@@ -124,7 +138,15 @@ impl Loader {
     }
 
     /// Encodes all rows. Runs in the caller's rayon pool.
-    pub fn encode(self, space: &Space, plan: NodePlan) -> EncodedNodes {
+    ///
+    /// # Errors
+    /// If `control` is cancelled.
+    pub fn encode(
+        self,
+        space: &Space,
+        plan: NodePlan,
+        control: &Control,
+    ) -> Result<EncodedNodes, BuildError> {
         let count = self.tids.len();
         let centroid: Vec<f32> = self.sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
         let augmented = space.metric() == ann::Metric::InnerProduct
@@ -149,10 +171,12 @@ impl Loader {
             unranked: self.unranked,
             centroid,
         };
-        let encoder = ChunkEncoder { space, plan: &plan, byte_scale, fill };
+        let encoder = ChunkEncoder { space, plan: &plan, byte_scale, fill, control };
         encode_chunks(&encoder, self.chunks, &mut nodes);
+        check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
-        nodes
+        check_cancel(control)?;
+        Ok(nodes)
     }
 }
 
@@ -163,6 +187,11 @@ struct ChunkEncoder<'a> {
     byte_scale: f32,
     /// Inner product with norms that differ: what the extra dimension holds.
     fill: Option<Fill>,
+    control: &'a Control,
+}
+
+fn check_cancel(control: &Control) -> Result<(), BuildError> {
+    if control.cancel.load(Ordering::Relaxed) { Err(BuildError::Cancelled) } else { Ok(()) }
 }
 
 /// Coordinates that the extra dimension is spread over, because its values exceed one int8.
@@ -234,6 +263,9 @@ type CodesOut<'a> = Option<(&'a mut [u8], &'a mut [(u16, u16)])>;
 
 impl ChunkEncoder<'_> {
     fn encode(&self, centroid: &[f32], out: ChunkOut<'_>, mut codes: CodesOut<'_>) {
+        if check_cancel(self.control).is_err() {
+            return;
+        }
         let padded = self.space.padded_dim();
         let byte_dim = out.bytes.len() / out.scales.len();
         let mut residual = vec![0.0; padded];

@@ -105,7 +105,10 @@ impl Index {
         let mut first = 0;
         for rows in segments {
             let mut loader = Loader::new(dim);
-            rows.iter().enumerate().for_each(|(at, x)| loader.push(&space, x, tid_of_row(first + at)));
+            for (at, x) in rows.iter().enumerate() {
+                loader.reserve(dim).expect("memory");
+                loader.push(&space, x, tid_of_row(first + at));
+            }
             first += rows.len();
             let prepared =
                 build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");

@@ -37,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let space = Space::new(metric, data.rows.dim, 7);
     let mut loader = Loader::new(data.rows.dim);
     for row in 0..rows {
+        loader.reserve(data.rows.dim)?;
         loader.push(&space, data.rows.row(row), HeapTid { block: row as u32, offset: 1 });
     }
     let options = BuildOptions { m: 16, ef_construction: 64, seed: 1 };
