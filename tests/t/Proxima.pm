@@ -3,7 +3,10 @@ package Proxima;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound);
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep);
+our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound count_by_index start_psql crash_and_start);
 
 # A table "items" of vectors around cluster centers. Rows are a function of their id and of $seed.
 sub create_table
@@ -72,6 +75,50 @@ sub check_sound
 {
 	my ($node, $index) = @_;
 	return $node->safe_psql('postgres', "SELECT proxima.check_index('$index') ->> 'sound'");
+}
+
+# Rows and distinct rows that a whole scan of the index returns, as "rows|distinct rows".
+sub count_by_index
+{
+	my ($node, $dim) = @_;
+	return $node->safe_psql('postgres', qq(
+		SET enable_seqscan = off;
+		SET enable_sort = off;
+		SELECT count(*), count(DISTINCT id) FROM (
+			SELECT id FROM items ORDER BY v <-> embed(1, $dim) LIMIT 1000000) s));
+}
+
+# psql that works on $sql while the test goes on. PostgreSQL's modules have had several forms of this; IPC::Run has one.
+sub start_psql
+{
+	my ($node, $sql) = @_;
+	my %output;
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', $sql ],
+		'<', \'', '>', \$output{out}, '2>', \$output{err}, IPC::Run::timeout(180));
+	return $run;
+}
+
+# SIGKILL for all processes of the server, as when the machine stops; then a new start. The start has to wait for the
+# last of them, because a process that is left, even a dead one that init has yet to collect, looks like a server.
+sub crash_and_start
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @processes = split(/\n/,
+		$node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"));
+	$node->kill9;
+	kill('KILL', @processes);
+	for my $process ($postmaster, @processes)
+	{
+		my $rounds = 0;
+		while (kill(0, $process))
+		{
+			die "process $process does not go away" if ++$rounds > 600;
+			sleep(0.1);
+		}
+	}
+	$node->start;
+	return;
 }
 
 1;
