@@ -49,6 +49,6 @@ $node->safe_psql('postgres', "VACUUM items");
 is(check_sound($node, 'items_v'), 'true', 'sound after the load');
 my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
 is(count_by_index($node, 32), "$rows|$rows", 'every row exactly once');
-cmp_ok(recall($node, '<->', 32, 20), '>=', 0.95, 'recall after the load');
+cmp_ok(recall($node, '<->', 32, 200), '>=', 0.95, 'recall after the load');
 $node->stop;
 done_testing();
