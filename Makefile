@@ -42,8 +42,8 @@ format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all
 	@FORMAT_WRITE=1 cargo test --release -p tidy --locked --quiet
 
-test-pg18:      ## make test against PostgreSQL 18
-	@PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config scripts/test.sh
+test-pg18:      ## the suites that need a server, on PostgreSQL 18 in a Debian below target
+	@scripts/test-pg18.sh
 
 clean:          ## stop private servers, remove what was built
 	@scripts/clean.sh

@@ -6,5 +6,6 @@
 for record in "$target"/*.env; do
 	[ ! -f "$record" ] || "$root/scripts/cluster.sh" stop "$(basename -s .env "$record")"
 done
+[ ! -d "$target/pg18-chroot" ] || as_root rm -rf --one-file-system "$target/pg18-chroot" "$target/pg18"
 cd "$root"
 cargo clean

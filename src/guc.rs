@@ -108,10 +108,9 @@ unsafe fn mark_source(extra: *mut *mut c_void, source: pg_sys::GucSource::Type) 
     if source == pg_sys::GucSource::PGC_S_DEFAULT {
         return true;
     }
-    // SAFETY: PostgreSQL passes a place for the pointer and frees what it finds there with free() (guc_free is the
-    // same since 16).
+    // SAFETY: PostgreSQL passes a place for the pointer and frees what it finds there.
     unsafe {
-        *extra = libc::malloc(1);
+        *extra = compat::allocate_setting_extra(1);
         !(*extra).is_null()
     }
 }

@@ -101,14 +101,15 @@ pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
     }
 }
 
-/// Counts an index scan in the statistics views.
+/// Counts an index scan in the statistics views, and in EXPLAIN ANALYZE where that shows it.
 ///
 /// # Safety
-/// `index` is open.
-pub unsafe fn count_index_scan(index: pg_sys::Relation) {
+/// `scan` is a scan of an open index.
+pub unsafe fn count_index_scan(scan: pg_sys::IndexScanDesc) {
     // SAFETY: by the contract. PostgreSQL's pgstat_count_index_scan is a macro: statistics are counted when the
     // relation has, or may get, a place for them.
     unsafe {
+        let index = (*scan).indexRelation;
         #[cfg(not(feature = "pg14"))]
         if (*index).pgstat_info.is_null() && (*index).pgstat_enabled {
             pg_sys::pgstat_assoc_relation(index);
@@ -120,5 +121,40 @@ pub unsafe fn count_index_scan(index: pg_sys::Relation) {
             let scans = &mut info.counts.numscans;
             *scans += 1;
         }
+        #[cfg(feature = "pg18")]
+        if let Some(instrument) = (*scan).instrument.as_mut() {
+            instrument.nsearches += 1;
+        }
+    }
+}
+
+/// Makes the planner prefer any other path to this one, which has infinite cost.
+///
+/// PostgreSQL 18 compares the number of disabled nodes before the cost, so that under `enable_seqscan = off` a
+/// sequential scan (one disabled node) would lose to infinity.
+///
+/// # Safety
+/// `path` is the path that the planner is pricing.
+pub unsafe fn disable_path(path: *mut pg_sys::IndexPath) {
+    #[cfg(feature = "pg18")]
+    // SAFETY: by the contract.
+    unsafe {
+        (*path).path.disabled_nodes = 2;
+    }
+    #[cfg(not(feature = "pg18"))]
+    let _ = path;
+}
+
+/// Memory that a setting's check hook may leave in `extra`, where PostgreSQL frees it; null when there is none left.
+pub fn allocate_setting_extra(bytes: usize) -> *mut std::ffi::c_void {
+    // SAFETY: allocates, or reports at LOG and returns null.
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    unsafe {
+        pg_sys::guc_malloc(pg_sys::LOG as i32, bytes)
+    }
+    // SAFETY: PostgreSQL frees it by free().
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    unsafe {
+        libc::malloc(bytes)
     }
 }

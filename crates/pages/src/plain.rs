@@ -28,7 +28,14 @@ pub fn tid_of(element: &Measured) -> TidEntry {
 /// An element whose place in the order its flags decide, or that has none.
 fn unranked(block: u32, offset: u16, flags: u16) -> Measured {
     let lower = if flags & TID_LAST != 0 { f64::INFINITY } else { f64::NEG_INFINITY };
-    Measured { lower, value: lower, key: 0.0, id: 0, payload: pack(block, offset, flags) }
+    Measured {
+        lower,
+        upper: f64::INFINITY,
+        value: lower,
+        key: 0.0,
+        id: 0,
+        payload: pack(block, offset, flags),
+    }
 }
 
 /// The pending rows of an index, measured against a query; or all of them unranked, when there is none.
@@ -87,9 +94,9 @@ impl<P: Pager> Graph for PendingRows<'_, P> {
             let is_unranked = entry.flags & (TID_FIRST | TID_LAST) != 0;
             match self.query {
                 Some(query) if !is_unranked => {
-                    let (key, value, lower) = query.measure_any(&self.coded, own, entry.scale, entry.error);
                     let payload = pack(entry.block, entry.offset, 0);
-                    visit(Measured { lower, value, key, id: 0, payload });
+                    let row = query.measure_pending(&self.coded, own, entry.scale, entry.error);
+                    visit(Measured { payload, ..row });
                 }
                 Some(_) => visit(unranked(entry.block, entry.offset, entry.flags)),
                 None => visit(unranked(entry.block, entry.offset, self.unranked_flag)),

@@ -7,11 +7,12 @@
 //! key = |q|^2 + M^2 - 2 <q, x>, with q scaled to the norm M (scaling a query does not change its order).
 //!
 //! A search works on keys: squared L2 for L2, cosine and inner product, the distance itself for L1. The operator
-//! computes in float4 on the heap's vectors, the segment on rounded residuals; [`SegmentQuery::lower`] is a bound
-//! below any value that the operator can give, because PostgreSQL stops with an error when a row turns out nearer
+//! computes in float4 on the heap's vectors, the segment on rounded residuals; [`SegmentQuery::bounds`] hold
+//! for any value that the operator can give, because PostgreSQL stops with an error when a row turns out nearer
 //! than the index said.
 
 use ann::Metric;
+use ann::search::Measured;
 use quant::rabitq::Lut;
 use quant::rotation::Rotation;
 
@@ -227,58 +228,65 @@ impl SegmentQuery {
         }
     }
 
-    /// Key, value and bound of a row whose norm may exceed what the query was prepared for: a pending row.
-    pub fn measure_any(
+    /// A pending row, whose norm may exceed what the query was prepared for. Its key means nothing.
+    pub fn measure_pending(
         &self,
         kernel: &kernels::Coded<'_>,
         own: &[u8],
         scale: f32,
         error: f32,
-    ) -> (f32, f64, f64) {
-        if self.metric != Metric::InnerProduct {
+    ) -> Measured {
+        let (value, (lower, upper)) = if self.metric == Metric::InnerProduct {
+            let product = f64::from(kernel.inner_product(&self.vector, scale, own));
+            let origin = vec![0.0; self.vector.len()];
+            let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, scale, own)).sqrt();
+            let value = -(self.to_centroid + product) * self.unscale;
+            (value, self.product_bounds(value, row_norm, error))
+        } else {
             let key = self.key(kernel, own, scale);
             let key = if key.is_nan() { 0.0 } else { key };
-            return (key, self.value(key), self.lower(key, error));
-        }
-        let product = f64::from(kernel.inner_product(&self.vector, scale, own));
-        let origin = vec![0.0; self.vector.len()];
-        let row_norm = self.centroid_norm + f64::from(kernel.l2_squared(&origin, scale, own)).sqrt();
-        let value = -(self.to_centroid + product) * self.unscale;
-        let slack = f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5);
-        let lower = value - self.query_norm * slack;
-        (0.0, value, if lower.is_nan() { f64::NEG_INFINITY } else { lower })
+            (self.value(key), self.bounds(key, error))
+        };
+        Measured { lower, upper, value, key: 0.0, id: 0, payload: 0 }
     }
 
-    /// A bound below any value that the operator gives for a row with this key, whose stored vector is off by at
-    /// most `error`. Never NaN.
+    /// Bounds below and above any value that the operator gives for a row with this key, whose stored vector is off
+    /// by at most `error`. Never NaN.
     ///
     /// The rounding terms bound float4 sums of `dim` terms by dim * 2^-24 of the sum of their magnitudes, for the
     /// operator's sum as for ours, and the rotation by a few units in the last place of the norms.
     #[inline]
-    pub fn lower(&self, key: f32, error: f32) -> f64 {
-        let error = f64::from(error);
-        let bound = match self.metric {
+    pub fn bounds(&self, key: f32, error: f32) -> (f64, f64) {
+        let rounding = self.rounding;
+        match self.metric {
             Metric::L2 | Metric::Cosine => {
                 let distance = f64::from(key).sqrt();
-                let sizes = 2.0 * self.vector_norm + distance;
-                let lower = (distance * (1.0 - self.rounding) - error - 4e-6 * sizes).max(0.0);
+                let slack =
+                    f64::from(error) + 4e-6 * (2.0 * self.vector_norm + distance) + rounding * distance;
+                let (lower, upper) = ((distance - slack).max(0.0), distance + slack);
                 if self.metric == Metric::L2 {
-                    lower * (1.0 - self.rounding)
-                } else {
-                    (lower * lower / 2.0 - 2.0 * self.rounding - 1e-6).max(0.0)
+                    return never_nan(lower * (1.0 - rounding), upper * (1.0 + rounding));
                 }
+                let slack = 2.0 * rounding + 1e-6;
+                never_nan((lower * lower / 2.0 - slack).max(0.0), upper * upper / 2.0 + slack)
             }
-            Metric::InnerProduct => {
-                // |scaled query| is the largest norm of a row, so it also bounds the rows.
-                let largest = self.vector_norm;
-                let slack = error + largest * (4.0 * self.rounding + 2e-5);
-                self.value(key) - self.query_norm * slack
-            }
+            // The norm of the scaled query is the largest norm of a row.
+            Metric::InnerProduct => self.product_bounds(self.value(key), self.vector_norm, error),
             Metric::L1 => {
                 let key = f64::from(key);
-                (key * (1.0 - 2.0 * self.rounding) - error - 1e-6 * self.vector_norm).max(0.0)
+                let slack = f64::from(error) + 2.0 * rounding * key + 1e-6 * self.vector_norm;
+                never_nan((key - slack).max(0.0), key + slack)
             }
-        };
-        if bound.is_nan() { f64::NEG_INFINITY } else { bound }
+        }
     }
+
+    fn product_bounds(&self, value: f64, row_norm: f64, error: f32) -> (f64, f64) {
+        let slack = self.query_norm * (f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5));
+        never_nan(value - slack, value + slack)
+    }
+}
+
+/// Bounds that hold whatever happened.
+fn never_nan(lower: f64, upper: f64) -> (f64, f64) {
+    if lower.is_nan() || upper.is_nan() { (f64::NEG_INFINITY, f64::INFINITY) } else { (lower, upper) }
 }

@@ -12,6 +12,8 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use crate::pg::compat;
+
 /// Hops before the first row: the base, and for each doubling of the rows.
 const HOPS_BASE: f64 = 20.0;
 const HOPS_PER_DOUBLING: f64 = 3.0;
@@ -44,6 +46,7 @@ pub unsafe extern "C-unwind" fn amcostestimate(
             *startup_cost = f64::INFINITY;
             *total_cost = f64::INFINITY;
             *selectivity = 0.0;
+            compat::disable_path(path);
             return;
         }
         let mut page_cost = 0.0;

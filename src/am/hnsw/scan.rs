@@ -3,7 +3,9 @@
 //! A scan reads the meta page once, when its first row is wanted, and keeps that state. Each stream offers its rows
 //! by a bound below their distance; the merge takes the least. The executor computes the real distance of each row
 //! that it is offered (`xs_recheckorderby`) and holds it back until the bound of the next one has passed it: so rows
-//! leave in the exact order of the operator, and vectors are read from the heap once.
+//! leave in the exact order of the operator, and vectors are read from the heap once. A row whose bounds overlap no
+//! other's is certain of its place: it goes without, and its vector is not read at all, which matters when vectors
+//! are TOASTed.
 //!
 //! No lock or pin is held between calls.
 
@@ -24,6 +26,7 @@ use pgrx::{PgMemoryContexts, pg_sys};
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
 use crate::guc::{self, IterativeScan, ScanSettings};
+use crate::pg::compat;
 use crate::pg::detoast::DetoastedVector;
 use crate::pg::tid;
 use crate::storage::RelationPager;
@@ -43,6 +46,10 @@ struct RunningScan {
     sources: Vec<Source>,
     /// Rows of the element that was taken last.
     rows: Option<ElementRows>,
+    /// The element after it, with the number of its source.
+    ahead: Option<(usize, Measured)>,
+    /// No row that was returned is farther than this.
+    returned_upper: f64,
     /// Elements that may still be taken; the fixed candidate list of `hnsw.iterative_scan = off`.
     elements_left: usize,
     is_null_query: bool,
@@ -72,7 +79,16 @@ struct ElementRows {
     segment: usize,
     rows: Range<u32>,
     page: Vec<TidEntry>,
-    lower: f64,
+    order: Order,
+}
+
+/// What the executor is told of a row's place.
+#[derive(Clone, Copy)]
+struct Order {
+    /// The distance, or a bound below it.
+    value: f64,
+    /// Whether it is a bound.
+    recheck: bool,
 }
 
 /// `ambeginscan`
@@ -139,12 +155,12 @@ pub unsafe extern "C-unwind" fn amgettuple(
         let hints = Rc::clone(&running.open.hints);
         let pager = RelationPager::new(index, &hints);
         let next = running.next_row(&pager).map_err(|error| IndexError::page(index, error)).or_report();
-        let Some((row, lower)) = next else { return false };
+        let Some((row, order)) = next else { return false };
         (*scan).xs_heaptid = tid::to_pg(row.tid());
         (*scan).xs_recheck = false;
-        (*scan).xs_recheckorderby = !running.is_null_query;
+        (*scan).xs_recheckorderby = order.recheck && !running.is_null_query;
         *(*scan).xs_orderbynulls = running.is_null_query;
-        *(*scan).xs_orderbyvals = pg_sys::Datum::from(lower.to_bits());
+        *(*scan).xs_orderbyvals = pg_sys::Datum::from(order.value.to_bits());
         true
     }
 }
@@ -159,7 +175,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
         if !is_mvcc((*scan).xs_snapshot) {
             return Err(IndexError::SnapshotNotMvcc);
         }
-        pgstat_count_scan((*scan).indexRelation);
+        compat::count_index_scan(scan);
         let open = OpenIndex::new((*scan).indexRelation)?;
         let key = &*(*scan).orderByData;
         if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
@@ -181,12 +197,6 @@ unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
     unsafe {
         !snapshot.is_null() && matches!((*snapshot).snapshot_type, SNAPSHOT_MVCC | SNAPSHOT_HISTORIC_MVCC)
     }
-}
-
-/// Counts the scan in pg_stat_user_indexes.
-unsafe fn pgstat_count_scan(index: pg_sys::Relation) {
-    // SAFETY: the index is open, by the caller.
-    unsafe { crate::pg::compat::count_index_scan(index) }
 }
 
 impl RunningScan {
@@ -226,17 +236,25 @@ impl RunningScan {
             IterativeScan::Off => settings.ef_search.unwrap_or(guc::EF_SEARCH_DEFAULT) as usize,
             _ => usize::MAX,
         };
-        Self { open, sources, rows: None, elements_left, is_null_query }
+        Self {
+            open,
+            sources,
+            rows: None,
+            ahead: None,
+            returned_upper: f64::NEG_INFINITY,
+            elements_left,
+            is_null_query,
+        }
     }
 
-    /// The next row that vacuum has not marked, with its bound; NaN for distances that are NaN.
-    fn next_row(&mut self, pager: &RelationPager<'_>) -> Result<Option<(TidEntry, f64)>, PageError> {
+    /// The next row that vacuum has not marked, with its place; NaN for distances that are NaN.
+    fn next_row(&mut self, pager: &RelationPager<'_>) -> Result<Option<(TidEntry, Order)>, PageError> {
         loop {
             if let Some(rows) = &mut self.rows {
                 let state = &self.open.parsed.segments[rows.segment];
                 while let Some(row) = rows.page.pop() {
                     if row.flags & TID_DEAD == 0 {
-                        return Ok(Some((row, rows.lower)));
+                        return Ok(Some((row, rows.order)));
                     }
                 }
                 if !rows.rows.is_empty() {
@@ -252,17 +270,40 @@ impl RunningScan {
             if self.elements_left == 0 {
                 return Ok(None);
             }
-            let Some((source, element)) = self.next_element(pager)? else { return Ok(None) };
+            let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
             self.elements_left -= 1;
             if let SourceKind::Graph(segment, _) = self.sources[source].kind {
                 let rows = read::rows_of(&element);
-                self.rows = Some(ElementRows { segment, rows, page: Vec::new(), lower: element.lower });
+                self.rows = Some(ElementRows { segment, rows, page: Vec::new(), order });
                 continue;
             }
             let row = plain::tid_of(&element);
-            let lower = if row.flags & TID_LAST != 0 { f64::NAN } else { element.lower };
-            return Ok(Some((row, lower)));
+            let is_last = row.flags & TID_LAST != 0;
+            return Ok(Some((row, if is_last { Order { value: f64::NAN, ..order } } else { order })));
         }
+    }
+
+    /// The next element and its place, which is certain when its bounds overlap neither those of the elements
+    /// before it nor those of the one after it. Rows that share an element may differ by less than its bounds.
+    fn take_element(
+        &mut self,
+        pager: &RelationPager<'_>,
+    ) -> Result<Option<(usize, Measured, Order)>, PageError> {
+        let taken = match self.ahead.take() {
+            Some(ahead) => Some(ahead),
+            None => self.next_element(pager)?,
+        };
+        let Some((source, element)) = taken else { return Ok(None) };
+        self.ahead = self.next_element(pager)?;
+        let is_single = match self.sources[source].kind {
+            SourceKind::Graph(..) => read::rows_of(&element).len() == 1,
+            _ => true,
+        };
+        let is_before_next = self.ahead.is_none_or(|(_, next)| element.upper < next.lower);
+        let is_certain = is_single && self.returned_upper < element.lower && is_before_next;
+        self.returned_upper = self.returned_upper.max(element.upper);
+        let value = if is_certain { element.value } else { element.lower };
+        Ok(Some((source, element, Order { value, recheck: !is_certain })))
     }
 
     /// The least of what the streams offer.

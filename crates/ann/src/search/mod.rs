@@ -53,6 +53,8 @@ const WALK_FRACTION: u32 = 8;
 pub struct Measured {
     /// No value of the distance operator for this element is below it. Never NaN.
     pub lower: f64,
+    /// And none is above it. Never NaN.
+    pub upper: f64,
     /// The distance as the stored form gives it, in the operator's units.
     pub value: f64,
     /// The same as a search key: non-negative, ordered like `value`, comparable with estimates.

@@ -13,7 +13,7 @@ struct LineGraph {
 impl LineGraph {
     fn measured(&self, id: u32) -> Measured {
         let key = (self.values[id as usize] - self.query).powi(2);
-        Measured { lower: f64::from(key), value: f64::from(key), key, id, payload: 0 }
+        Measured { lower: f64::from(key), upper: f64::from(key), value: f64::from(key), key, id, payload: 0 }
     }
 }
 

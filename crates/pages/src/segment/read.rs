@@ -149,8 +149,8 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         // A key that is no number comes from a damaged code; it must not hide its row.
         let key = if key.is_nan() { 0.0 } else { key };
         let payload = u64::from(header.row_start) << 32 | u64::from(header.row_count);
-        let (lower, value) = (self.query.lower(key, header.error), self.query.value(key));
-        Measured { lower, value, key, id, payload }
+        let (lower, upper) = self.query.bounds(key, header.error);
+        Measured { lower, upper, value: self.query.value(key), key, id, payload }
     }
 
     #[inline]

@@ -171,6 +171,17 @@ impl Index {
         effort: Effort,
         limit: usize,
     ) -> Result<Vec<(f64, usize)>, PageError> {
+        let found = self.search_bounds(query, effort, limit)?;
+        Ok(found.into_iter().map(|(lower, _, row)| (lower, row)).collect())
+    }
+
+    /// The same as (lower bound, upper bound, row).
+    pub fn search_bounds(
+        &self,
+        query: &[f32],
+        effort: Effort,
+        limit: usize,
+    ) -> Result<Vec<(f64, f64, usize)>, PageError> {
         let meta = self.meta();
         let query = Query::new(&self.space, query).expect("ranked");
         let mut found = Vec::new();
@@ -188,7 +199,7 @@ impl Index {
         let mut rows = PendingRows::new(&self.pager, &meta, Some(&prepared), 0)?;
         let mut stream = Stream::new(effort, Continuation::default());
         while let Some(element) = stream.next(&mut rows)? {
-            found.push((element.lower, row_of_tid(tid_of(&element).tid())));
+            found.push((element.lower, element.upper, row_of_tid(tid_of(&element).tid())));
         }
         Ok(found)
     }
@@ -197,7 +208,7 @@ impl Index {
         &self,
         state: &SegmentState,
         element: &Measured,
-        found: &mut Vec<(f64, usize)>,
+        found: &mut Vec<(f64, f64, usize)>,
     ) -> Result<(), PageError> {
         let mut rows = rows_of(element);
         let mut entries = Vec::new();
@@ -205,7 +216,7 @@ impl Index {
             rows.start = tids::read(&self.pager, state.segment, &state.header, rows.clone(), &mut entries)?;
         }
         let live = entries.iter().filter(|entry| !entry.is_dead());
-        found.extend(live.map(|entry| (element.lower, row_of_tid(entry.tid()))));
+        found.extend(live.map(|entry| (element.lower, element.upper, row_of_tid(entry.tid()))));
         Ok(())
     }
 }
