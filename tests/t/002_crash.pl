@@ -15,12 +15,6 @@ $node->start;
 create_table($node, rows => 2000);
 $node->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops)");
 
-sub count_by_index
-{
-	return $node->safe_psql('postgres',
-		"SET enable_seqscan = off; SELECT count(*) FROM (SELECT id FROM items ORDER BY v <-> embed(1, 32) LIMIT 1000000) s");
-}
-
 for my $round (1 .. 4)
 {
 	my $from = 1000 + $round * 1000 + 1;
@@ -29,11 +23,9 @@ for my $round (1 .. 4)
 	$node->safe_psql('postgres', "DELETE FROM items WHERE id % 13 = $round; ");
 	$node->safe_psql('postgres', "VACUUM items") if $round == 3;
 	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
-	$node->kill9;
-	$node->stop('immediate', fail_ok => 1);
-	$node->start;
+	crash_and_start($node);
 	is($node->safe_psql('postgres', "SELECT count(*) FROM items"), $rows, "round $round: table");
-	is(count_by_index(), $rows, "round $round: index");
+	is(count_by_index($node, 32), "$rows|$rows", "round $round: index");
 	is(check_sound($node, 'items_v'), 'true', "round $round: sound");
 	my $newest = $from + 200;
 	$newest++ while $newest % 13 == $round;
@@ -41,23 +33,23 @@ for my $round (1 .. 4)
 }
 
 # A build that dies leaves nothing behind that matters.
-$node->safe_psql('postgres', "CREATE TABLE other AS SELECT * FROM items");
-my $psql = $node->background_psql('postgres', on_error_stop => 0);
-$psql->query_until(qr/go/, "\\echo go\nCREATE INDEX other_v ON other USING hnsw (v vector_l2_ops);\n");
-$node->kill9;
-eval { $psql->quit };
-$node->stop('immediate', fail_ok => 1);
-$node->start;
-$node->safe_psql('postgres', "DROP INDEX IF EXISTS other_v; CREATE INDEX other_v ON other USING hnsw (v vector_l2_ops)");
+$node->safe_psql('postgres',
+	"CREATE TABLE other (id int, v vector(32)); INSERT INTO other SELECT i, embed(i, 32) FROM generate_series(1, 8000) i");
+my $build = start_psql($node,
+	"CREATE INDEX other_v ON other USING hnsw (v vector_l2_ops) WITH (m = 100, ef_construction = 1000)");
+$node->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_progress_create_index")
+  or die "the build does not begin";
+crash_and_start($node);
+eval { $build->finish };
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'other_v'"), '0', 'the killed build is gone');
+$node->safe_psql('postgres', "CREATE INDEX other_v ON other USING hnsw (v vector_l2_ops)");
 is(check_sound($node, 'other_v'), 'true', 'a build after a killed build');
 
 # Unlogged: the init fork makes an empty, usable index after a crash.
 $node->safe_psql('postgres', "CREATE UNLOGGED TABLE quick (id int, v vector(3));
 	INSERT INTO quick VALUES (1, '[1,2,3]');
 	CREATE INDEX quick_v ON quick USING hnsw (v vector_l2_ops);");
-$node->kill9;
-$node->stop('immediate', fail_ok => 1);
-$node->start;
+crash_and_start($node);
 is($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT count(*) FROM (SELECT * FROM quick ORDER BY v <-> '[1,2,3]') s"),
 	'0', 'unlogged table and index are empty after a crash');
 $node->safe_psql('postgres', "INSERT INTO quick SELECT i, ARRAY[i, 0, 0]::vector FROM generate_series(1, 50) i");

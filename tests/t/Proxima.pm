@@ -3,7 +3,10 @@ package Proxima;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound);
+use IPC::Run;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(sleep);
+our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound count_by_index start_psql crash_and_start);
 
 # A table "items" of vectors around cluster centers. Rows are a function of their id and of $seed.
 sub create_table
@@ -53,25 +56,77 @@ sub index_ids
 	return ids($node, 'SET enable_seqscan = off;', $query, $operator, $limit);
 }
 
-# The share of the exact ten nearest that the index finds, over some queries.
+# The share of the exact ten nearest that the index finds, over that many queries. With 200 the chance is below one
+# percent on either side; with 20 it would decide tests.
 sub recall
 {
 	my ($node, $operator, $dim, $queries) = @_;
-	my ($hits, $total) = (0, 0);
-	for my $q (1 .. $queries)
-	{
-		my $query = "embed(" . (1_000_000 + $q * 37) . ", $dim)";
-		my %exact = map { $_ => 1 } exact_ids($node, $query, $operator, 10);
-		$hits += grep { $exact{$_} } index_ids($node, $query, $operator, 10);
-		$total += 10;
-	}
-	return $hits / $total;
+	$node->safe_psql('postgres', q(
+		CREATE OR REPLACE FUNCTION nearest(operator text, query vector, by_index bool) RETURNS int8[] LANGUAGE plpgsql AS $$
+		DECLARE
+			found int8[];
+		BEGIN
+			PERFORM set_config('enable_seqscan', (NOT by_index)::text, true),
+				set_config('enable_sort', (NOT by_index)::text, true),
+				set_config('enable_indexscan', by_index::text, true);
+			EXECUTE format('SELECT array_agg(id) FROM (SELECT id FROM items ORDER BY v %s $1 LIMIT 10) s', operator)
+				INTO found USING query;
+			RETURN found;
+		END $$));
+	return $node->safe_psql('postgres', qq(
+		SELECT avg((SELECT count(*) FROM unnest(nearest('$operator', q, false)) id
+			WHERE id = ANY (nearest('$operator', q, true)))) / 10.0
+		FROM (SELECT embed(1000000 + i * 37, $dim) AS q FROM generate_series(1, $queries) i) queries));
 }
 
 sub check_sound
 {
 	my ($node, $index) = @_;
 	return $node->safe_psql('postgres', "SELECT proxima.check_index('$index') ->> 'sound'");
+}
+
+# Rows and distinct rows that a whole scan of the index returns, as "rows|distinct rows".
+sub count_by_index
+{
+	my ($node, $dim) = @_;
+	return $node->safe_psql('postgres', qq(
+		SET enable_seqscan = off;
+		SET enable_sort = off;
+		SELECT count(*), count(DISTINCT id) FROM (
+			SELECT id FROM items ORDER BY v <-> embed(1, $dim) LIMIT 1000000) s));
+}
+
+# psql that works on $sql while the test goes on. PostgreSQL's modules have had several forms of this; IPC::Run has one.
+sub start_psql
+{
+	my ($node, $sql) = @_;
+	my %output;
+	my $run = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', $sql ],
+		'<', \'', '>', \$output{out}, '2>', \$output{err}, IPC::Run::timeout(180));
+	return $run;
+}
+
+# SIGKILL for all processes of the server, as when the machine stops; then a new start. The start has to wait for the
+# last of them, because a process that is left, even a dead one that init has yet to collect, looks like a server.
+sub crash_and_start
+{
+	my ($node) = @_;
+	my ($postmaster) = slurp_file($node->data_dir . '/postmaster.pid') =~ /^(\d+)/;
+	my @processes = split(/\n/,
+		$node->safe_psql('postgres', "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()"));
+	$node->kill9;
+	kill('KILL', @processes);
+	for my $process ($postmaster, @processes)
+	{
+		my $rounds = 0;
+		while (kill(0, $process))
+		{
+			die "process $process does not go away" if ++$rounds > 600;
+			sleep(0.1);
+		}
+	}
+	$node->start;
+	return;
 }
 
 1;

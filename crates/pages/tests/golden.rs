@@ -1,0 +1,232 @@
+//! The bytes of each kind of page, compared with committed files: an index of format version 1, made from fixed values.
+//!
+//! A difference means that indexes on disk could no longer be read. A new version of the format gets files of its
+//! own, and the old ones stay for as long as a reader accepts their version. `GOLDEN_WRITE=1` rewrites the files.
+//! They are of a little-endian server.
+#![cfg(target_endian = "little")]
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use ann::build::FlatGraph;
+use pages::check::check;
+use pages::format::meta::{Meta, MetaParams, Stripe};
+use pages::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
+use pages::format::page::{self, PageKind};
+use pages::format::pending::{self, PendingEntry};
+use pages::format::segment::{CurvePoint, SegmentHeader, TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
+use pages::mem_pager::MemPager;
+use pages::pager::{BulkWriter, PageChange, Pager};
+use pages::plan::NodePlan;
+use pages::segment::calibrate;
+use pages::segment::encode::EncodedNodes;
+use pages::segment::write::{write_header, write_pages};
+use pages::{PAGE_SIZE, PageBytes};
+
+const DIM: usize = 70;
+const PADDED_DIM: usize = 128;
+
+/// The pages of the index by block.
+const INDEX: [&str; 10] = [
+    "v1_meta.hex",
+    "v1_centroid.hex",
+    "v1_nodes_inline.hex",
+    "v1_tids.hex",
+    "v1_segment.hex",
+    "v1_centroid_second.hex",
+    "v1_nodes_without_codes.hex",
+    "v1_tids_second.hex",
+    "v1_segment_second.hex",
+    "v1_pending.hex",
+];
+
+fn path(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+/// Rows of 32 bytes with their offset; rows of zeros are left out.
+fn to_hex(bytes: &PageBytes) -> String {
+    let mut text = String::new();
+    for (at, row) in bytes.chunks(32).enumerate().filter(|(_, row)| row.iter().any(|&byte| byte != 0)) {
+        let _ = write!(text, "{:04x}:", at * 32);
+        for (at, byte) in row.iter().enumerate() {
+            let separator = if at % 4 == 0 { " " } else { "" };
+            let _ = write!(text, "{separator}{byte:02x}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn from_hex(text: &str) -> PageBytes {
+    let mut bytes = [0; PAGE_SIZE];
+    for line in text.lines() {
+        let (offset, row) = line.split_once(':').expect("an offset");
+        let offset = usize::from_str_radix(offset, 16).expect("hex");
+        let digits: String = row.split_whitespace().collect();
+        for at in 0..digits.len() / 2 {
+            bytes[offset + at] = u8::from_str_radix(&digits[at * 2..at * 2 + 2], 16).expect("hex");
+        }
+    }
+    bytes
+}
+
+fn committed(name: &str) -> PageBytes {
+    from_hex(&std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+fn compare(name: &str, page: &PageBytes) {
+    if std::env::var_os("GOLDEN_WRITE").is_some() {
+        std::fs::write(path(name), to_hex(page)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    assert_eq!(to_hex(page), to_hex(&committed(name)), "{name}");
+}
+
+/// Bytes that tell where they are.
+fn pattern(count: usize, seed: usize) -> Vec<u8> {
+    (0..count).map(|at| ((at * 7 + seed * 31) % 113) as u8).collect()
+}
+
+fn tid(row: u32, flags: u16) -> TidEntry {
+    TidEntry { block: 1000 + row, offset: (row % 50 + 1) as u16, flags }
+}
+
+/// Five nodes for six ranked rows, and two rows without a place.
+fn nodes(plan: NodePlan, first_row: u32) -> EncodedNodes {
+    let count = 5;
+    let code_bytes = if plan.is_inline() { count * plan.code_bytes() } else { 0 };
+    let factors = (0..count as u16).map(|at| (0x3F80 + at, 0x4000 + at)).collect();
+    EncodedNodes {
+        plan,
+        centroid: (0..DIM).map(|at| at as f32 * 0.25 - 4.0).collect(),
+        norm_max: 0.0,
+        own: pattern(count * plan.own_bytes(), 1),
+        scales: (0..count).map(|at| 0.5 + at as f32).collect(),
+        errors: (0..count).map(|at| 0.125 * at as f32).collect(),
+        bits: pattern(code_bytes, 2),
+        factors: if plan.is_inline() { factors } else { Vec::new() },
+        bytes: Vec::new(),
+        byte_dim: 0,
+        row_offsets: vec![0, 1, 3, 4, 5, 6],
+        row_tids: (0..6).map(|row| tid(first_row + row, if row == 4 { TID_DEAD } else { 0 })).collect(),
+        unranked: vec![tid(first_row + 6, TID_FIRST), tid(first_row + 7, TID_LAST)],
+    }
+}
+
+fn graph() -> FlatGraph {
+    FlatGraph {
+        order: vec![2, 0, 1, 4, 3],
+        offsets: vec![0, 2, 4, 6, 8, 11],
+        neighbors: vec![1, 2, 2, 3, 3, 4, 4, 0, 0, 1, 2],
+        seeds: vec![0, 3],
+    }
+}
+
+fn plan(lanes: usize, encoding: u8, inline: u8) -> NodePlan {
+    NodePlan::from_parts(PADDED_DIM, lanes, encoding, inline).expect("a node that fits")
+}
+
+fn write_segment(pager: &MemPager, meta: &mut Meta, plan: NodePlan, first_row: u32) {
+    let segment = meta.next_segment;
+    let mut header = write_pages(&mut &*pager, segment, &nodes(plan, first_row), &graph()).expect("room");
+    let curve = [CurvePoint { recall: 0.75, gamma: 1.0 }, CurvePoint { recall: 0.875, gamma: 1.25 }];
+    calibrate::store(&mut header, &curve);
+    let block = write_header(&mut &*pager, segment, &header).expect("room");
+    let entry = &mut meta.segments[meta.segment_count as usize];
+    (entry.segment, entry.header, entry.rows, entry.pages) = (segment, block, header.rows, header.pages + 1);
+    meta.segment_count += 1;
+    meta.next_segment += 1;
+}
+
+fn pending_page() -> PageBytes {
+    let mut bytes = [0; PAGE_SIZE];
+    let own_bytes = plan(8, 1, 1).own_bytes();
+    let entry_bytes = pending::entry_bytes(own_bytes);
+    pending::init(&mut bytes, entry_bytes);
+    for row in 20..23u32 {
+        let TidEntry { block, offset, flags } = tid(row, 0);
+        let entry = PendingEntry { block, offset, flags, scale: row as f32, error: 0.25 };
+        pending::push(&mut bytes, entry_bytes, &entry, &pattern(own_bytes, row as usize));
+    }
+    pending::mark_dead(&mut bytes, 1, entry_bytes);
+    bytes
+}
+
+fn index() -> MemPager {
+    let pager = MemPager::new();
+    let mut meta = Meta::new(&MetaParams {
+        dim: DIM as u32,
+        padded_dim: PADDED_DIM as u32,
+        metric: 3,
+        encoding: 1,
+        m: 16,
+        ef_construction: 64,
+        index_id: 0x0123_4567_89AB_CDEF,
+        rotation_seed: 0x0F1E_2D3C_4B5A_6978,
+        written_by: 1,
+    });
+    let mut bytes = [0; PAGE_SIZE];
+    meta.store_new(&mut bytes);
+    (&pager).append(&bytes).expect("room");
+    write_segment(&pager, &mut meta, plan(8, 1, 1), 0);
+    write_segment(&pager, &mut meta, plan(16, 2, 0), 10);
+    (meta.centroid, meta.centroid_segment) = (1, 1);
+    let block = (&pager).append(&pending_page()).expect("room");
+    meta.stripes[3] = Stripe { head: block, tail: block };
+    let mut change = pager.change();
+    meta.store(change.page(0).expect("meta"));
+    change.commit();
+    pager
+}
+
+#[test]
+fn written_pages_are_the_golden_ones() {
+    let pager = index();
+    assert_eq!(pager.block_count() as usize, INDEX.len());
+    for (block, name) in INDEX.iter().enumerate() {
+        compare(name, &pager.read(block as u32).expect("there"));
+    }
+}
+
+#[test]
+fn golden_pages_can_be_read() {
+    let pager = MemPager::new();
+    for name in INDEX {
+        (&pager).append(&committed(name)).expect("room");
+    }
+    let report = check(&pager);
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.segments, report.nodes, report.orphan_blocks), (2, 10, 0));
+    assert_eq!((report.segment_rows, report.pending_rows, report.dead_rows), (14, 2, 3));
+    let header = SegmentHeader::load(&pager.read(4).expect("there"), 4, 1, PADDED_DIM as u32).expect("sound");
+    assert_eq!((header.curve_count, header.curve[1].gamma), (2, 1.25));
+    let meta = Meta::load(&pager.read(0).expect("there")).expect("sound");
+    assert_eq!((meta.metric, meta.m, meta.dim), (3, 16, 70));
+}
+
+/// More than 32 neighbors: the codes come in two batches, the factors and numbers in one array each.
+#[test]
+fn a_node_of_two_batches_is_the_golden_one() {
+    let plan = plan(40, 3, 1);
+    let mut bytes = [0; PAGE_SIZE];
+    page::init(&mut bytes, PageKind::Nodes, 1);
+    let out = &mut page::content_mut(&mut bytes)[..plan.node_bytes()];
+    let header = NodeHeader {
+        row_start: 7,
+        row_count: 3,
+        degree: 36,
+        flags: 0,
+        scale: 1.5,
+        error: 0.25,
+        reserved: [0; 3],
+    };
+    write_own(out, &header, &pattern(plan.own_bytes(), 5));
+    for lane in 0..36 {
+        let code = pattern(plan.code_bytes(), lane);
+        let neighbor =
+            NeighborCode { id: 500 + lane as u32, code: &code, add: lane as u16, mul: 0x3F80 + lane as u16 };
+        write_neighbor(&plan, out, lane, &neighbor);
+    }
+    page::set_used(&mut bytes, plan.node_bytes());
+    compare("v1_node_of_two_batches.hex", &bytes);
+}
