@@ -30,8 +30,7 @@ for my $round (1 .. 4)
 	$node->safe_psql('postgres', "VACUUM items") if $round == 3;
 	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
 	$node->kill9;
-	$node->stop('immediate', fail_ok => 1);
-	$node->start;
+	start_after_kill($node);
 	is($node->safe_psql('postgres', "SELECT count(*) FROM items"), $rows, "round $round: table");
 	is(count_by_index(), $rows, "round $round: index");
 	is(check_sound($node, 'items_v'), 'true', "round $round: sound");
@@ -46,8 +45,7 @@ my $psql = $node->background_psql('postgres', on_error_stop => 0);
 $psql->query_until(qr/go/, "\\echo go\nCREATE INDEX other_v ON other USING hnsw (v vector_l2_ops);\n");
 $node->kill9;
 eval { $psql->quit };
-$node->stop('immediate', fail_ok => 1);
-$node->start;
+start_after_kill($node);
 $node->safe_psql('postgres', "DROP INDEX IF EXISTS other_v; CREATE INDEX other_v ON other USING hnsw (v vector_l2_ops)");
 is(check_sound($node, 'other_v'), 'true', 'a build after a killed build');
 
@@ -56,8 +54,7 @@ $node->safe_psql('postgres', "CREATE UNLOGGED TABLE quick (id int, v vector(3));
 	INSERT INTO quick VALUES (1, '[1,2,3]');
 	CREATE INDEX quick_v ON quick USING hnsw (v vector_l2_ops);");
 $node->kill9;
-$node->stop('immediate', fail_ok => 1);
-$node->start;
+start_after_kill($node);
 is($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT count(*) FROM (SELECT * FROM quick ORDER BY v <-> '[1,2,3]') s"),
 	'0', 'unlogged table and index are empty after a crash');
 $node->safe_psql('postgres', "INSERT INTO quick SELECT i, ARRAY[i, 0, 0]::vector FROM generate_series(1, 50) i");

@@ -3,7 +3,8 @@ package Proxima;
 use strict;
 use warnings;
 use Exporter 'import';
-our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound);
+use Time::HiRes qw(usleep);
+our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound start_after_kill);
 
 # A table "items" of vectors around cluster centers. Rows are a function of their id and of $seed.
 sub create_table
@@ -66,6 +67,20 @@ sub recall
 		$total += 10;
 	}
 	return $hits / $total;
+}
+
+# Starts a server that was killed. Its processes may take a moment to vanish, and until then a start is refused.
+sub start_after_kill
+{
+	my ($node) = @_;
+	for (1 .. 100)
+	{
+		return if $node->start(fail_ok => 1);
+		usleep(100_000);
+		$node->stop('fast', fail_ok => 1);
+	}
+	$node->start;
+	return;
 }
 
 sub check_sound
