@@ -84,8 +84,8 @@ run_suites() {
 	mount_directory rw "$target/pg18"
 	mount_directory ro "$CARGO_HOME"
 	mount_directory ro "$TOOLCHAIN" /opt/rust
-	inside CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/pg18" PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config \
-		"$root/scripts/test.sh" "${suites[@]}"
+	inside env --chdir="$root" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/pg18" \
+		PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config "$root/scripts/test.sh" "${suites[@]}"
 }
 
 # Only this part runs as root.

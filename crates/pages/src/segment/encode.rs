@@ -106,7 +106,7 @@ impl Loader {
     /// If there is no memory.
     pub fn reserve(&mut self, dim: usize) -> Result<(), TryReserveError> {
         self.tids.try_reserve(1)?;
-        if self.tids.len() % CHUNK_ROWS == 0 && self.chunks.len() * CHUNK_ROWS <= self.tids.len() {
+        if self.tids.len().is_multiple_of(CHUNK_ROWS) && self.chunks.len() * CHUNK_ROWS <= self.tids.len() {
             let mut chunk = Vec::new();
             // The first rows may be all there are.
             chunk.try_reserve_exact(if self.tids.is_empty() { 16 } else { CHUNK_ROWS } * dim)?;
