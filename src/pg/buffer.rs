@@ -77,8 +77,7 @@ impl Drop for SharedPage {
 
 /// Pins and share-locks a block that exists, by its hint when that is still good.
 ///
-/// `use_hint`: false makes the access count for the buffer's usage, which hints alone would not do on PostgreSQL 14
-/// to 17.
+/// `use_hint`: false makes the access count for the buffer's usage, which hints alone would not do.
 ///
 /// # Safety
 /// `relation` is open, and the caller runs on the backend's main thread.

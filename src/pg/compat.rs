@@ -4,7 +4,8 @@
 use pages::BlockNumber;
 use pgrx::pg_sys;
 
-/// Tries to pin `block` in the buffer where it was seen last.
+/// Tries to pin `block` in the buffer where it was seen last. That leaves the buffer's usage count alone, so the
+/// clock sweep would take a page that is only read this way for cold.
 ///
 /// # Safety
 /// `relation` is open.
@@ -64,10 +65,6 @@ pub unsafe fn vacuum_delay_point() {
         pg_sys::vacuum_delay_point(false);
     }
 }
-
-/// Whether hits by [`read_recent_buffer`] leave the usage count of a buffer alone, so that the clock sweep would
-/// take it for cold.
-pub const RECENT_HITS_LOOK_COLD: bool = cfg!(not(feature = "pg18"));
 
 /// Reserves a prefix of setting names, so that misspelt ones are reported.
 pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {

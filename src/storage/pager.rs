@@ -11,7 +11,6 @@ use pages::{BlockNumber, PageBytes};
 use pgrx::pg_sys;
 
 use crate::pg::buffer::{self, BufferHints, SharedPage};
-use crate::pg::compat;
 
 /// Every so many accesses one goes through the mapping table, so that hot pages look hot to the clock sweep.
 const COUNTED_ACCESS: u32 = 32;
@@ -56,7 +55,7 @@ impl Pager for RelationPager<'_> {
         self.check_block(block)?;
         let access = self.accesses.get().wrapping_add(1);
         self.accesses.set(access);
-        let use_hint = !compat::RECENT_HITS_LOOK_COLD || !access.is_multiple_of(COUNTED_ACCESS);
+        let use_hint = !access.is_multiple_of(COUNTED_ACCESS);
         // SAFETY: the relation is open, by the contract of `new`; the block exists.
         Ok(unsafe { buffer::read_shared(self.relation, block, self.hints, use_hint) })
     }
