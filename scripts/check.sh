@@ -20,3 +20,9 @@ fi
 "$root/scripts/deny.sh"
 say "tests of the crates"
 cargo test --release "${pure[@]}" --quiet
+# The kernels' own tests go through every tier of this machine; what stands on them is run once more on each lower one
+# (a tier that the machine lacks falls back to the best).
+for tier in avx2 sse41 scalar; do
+	say "tests of the crates on $tier"
+	PROXIMA_ISA=$tier cargo test --release --locked --quiet -p kernels -p quant -p pages
+done
