@@ -7,7 +7,8 @@
 //! full images once, at the end.
 //!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
-//! maintenance_work_mem; besides, 4 MB for each thread and what PostgreSQL itself uses. Tables that need more than
+//! maintenance_work_mem; besides, up to 24 MB for the threads' scratch and the codes of the
+//! pages being written, and what the backend itself uses. Tables that need more than
 //! 64 segments exceed it slowly, because the manifest has 128 places.
 
 use std::sync::atomic::Ordering;
