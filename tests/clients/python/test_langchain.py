@@ -99,7 +99,7 @@ async def test_pgvectorstore(database, strategy, distance, index):
     assert [document.page_content for document in found] == nearest("some question", distance)
 
     await store.aapply_vector_index(HNSWIndex(name=f"{table}_hnsw", distance_strategy=strategy))
-    assert await store.is_valid_index(f"{table}_hnsw")
+    assert await store.ais_valid_index(f"{table}_hnsw")
     with psycopg.connect(dbname=database) as connection:
         definition = connection.execute("SELECT indexdef FROM pg_indexes WHERE indexname = %s", (f"{table}_hnsw",))
         definition = definition.fetchone()[0]
