@@ -57,7 +57,7 @@ prepare_node() {
 run_node() {
 	rm -rf "$home/node/tests"
 	cp -r "$tests/node" "$home/node/tests"
-	(cd "$home/node" && bin/node --test "tests/*.test.mjs")
+	(cd "$home/node" && node_modules/.bin/node --test "tests/*.test.mjs")
 }
 
 if [ "${1:-}" = --with-server ]; then

@@ -77,10 +77,10 @@ def test_values_update_delete(model):
         assert np.array_equal(np.asarray(item.embedding, dtype=np.float32), cases.VECTORS[1])
         item.embedding = [100] * cases.DIM
         item.save()
-        nearest = model.select().order_by(model.embedding.l2_distance([100] * cases.DIM))
-        assert nearest.first().id == 2
+        far = model.embedding.l2_distance([100] * cases.DIM)
+        assert model.select().order_by(far).first().id == 2
         model.delete_by_id(2)
-        assert nearest.first().id != 2
+        assert model.select().order_by(far).first().id != 2
         average = model.select(fn.avg(model.embedding).coerce(True)).scalar()
         assert cases.close(average, np.delete(cases.VECTORS, 1, axis=0).mean(axis=0))
         transaction.rollback()

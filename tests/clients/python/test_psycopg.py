@@ -81,8 +81,8 @@ def test_round_trip(items, binary):
         assert np.array_equal(row[0].to_numpy(), vector)
         assert np.array_equal(row[1].to_numpy().astype(np.float32), vector)
         assert np.array_equal(row[2].to_numpy(), sparse)
-        expected = Bit(bits)
-        assert row[3] == (expected if binary and isinstance(row[3], Bit) else expected.to_text())
+        # Results of type bit are psycopg's own matter: text, or the bytes as they come.
+        assert row[3] == (Bit(bits).to_binary() if binary else Bit(bits).to_text())
 
 
 @pytest.mark.parametrize("column", list(COLUMNS))

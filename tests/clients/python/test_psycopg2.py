@@ -23,7 +23,7 @@ def cursor(database):
             s sparsevec({cases.DIM}), b bit({cases.BITS}), vs vector[])"""
     )
     cursor.executemany(
-        "INSERT INTO items (v, h, s, b, vs) VALUES (%s, %s, %s, %s, %s)",
+        "INSERT INTO items (v, h, s, b, vs) VALUES (%s, %s, %s, %s, %s::vector[])",
         [
             (vector, HalfVector(vector), SparseVector(sparse), cases.bit_text(bits), [vector, vector])
             for vector, sparse, bits in zip(cases.VECTORS, cases.SPARSE_ROWS, cases.BIT_ROWS)
