@@ -32,7 +32,6 @@ cp -L "$pg_bin"/* "$tree$pg_bin"
 # Whatever has these names in the system is not what is tested.
 rm -f "$tree$share_dir"/extension/{vector,proxima}{.control,--*.sql} "$tree$library_dir"/{vector,proxima}.so
 
-export PG_CONFIG=$tree$pg_bin/pg_config
-"$root/scripts/install.sh" >/dev/null
-[ ! -x "$root/scripts/install-as-vector.sh" ] || "$root/scripts/install-as-vector.sh" >/dev/null
+export PG_CONFIG=$tree$pg_bin/pg_config PROXIMA_TREE=$tree
+"$root/scripts/install-as-vector.sh" >/dev/null
 "$@"
