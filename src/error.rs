@@ -73,6 +73,8 @@ pub enum TypeError {
     Corrupted {
         type_name: &'static str,
     },
+    /// A stored sparse vector with an index beyond its dimensions.
+    CorruptedIndex,
     Overflow,
     Underflow,
     ArrayDimensions,
@@ -134,7 +136,7 @@ impl TypeError {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE
             }
             Self::ArrayNulls => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
-            Self::Corrupted { .. } => Code::ERRCODE_DATA_CORRUPTED,
+            Self::Corrupted { .. } | Self::CorruptedIndex => Code::ERRCODE_DATA_CORRUPTED,
             Self::StateArray { .. } => Code::ERRCODE_INTERNAL_ERROR,
             Self::SupportFunction { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
         }
@@ -181,6 +183,7 @@ impl TypeError {
             Self::Corrupted { type_name } => {
                 format!("stored {type_name} has a length that does not match its dimensions")
             }
+            Self::CorruptedIndex => "stored sparsevec has an index out of bounds".into(),
             Self::Overflow => "value out of range: overflow".into(),
             Self::Underflow => "value out of range: underflow".into(),
             Self::ArrayDimensions => "array must be 1-D".into(),

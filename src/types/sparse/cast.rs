@@ -45,7 +45,7 @@ pub fn to_dense<E: Element>(call: Call) -> Result<Datum, TypeError> {
     let mut dense = DenseBuf::<E>::zeros(sparse.dim)?;
     for (index, value) in sparse.iter() {
         let element = usize::try_from(index).ok().and_then(|index| dense.get_mut(index));
-        *element.ok_or(TypeError::Corrupted { type_name: TYPE_NAME })? = E::convert(value)?;
+        *element.ok_or(TypeError::CorruptedIndex)? = E::convert(value)?;
     }
     Ok(dense.into_datum())
 }

@@ -15,8 +15,8 @@ use crate::types::dense::element::check_finite;
 use crate::types::literal::Scanner;
 use crate::types::typmod;
 
-/// Bytes of the longest index as text, and of what precedes and follows it.
-const INDEX_TEXT_BYTES: usize = 12;
+/// Bytes of the longest index as text, be it negative, and of what precedes and follows it.
+const INDEX_TEXT_BYTES: usize = 13;
 
 /// `in(cstring, oid, integer)`: the vector that a text such as `{1:1.5,3:2}/5` means.
 pub fn input(call: Call) -> Result<Datum, TypeError> {

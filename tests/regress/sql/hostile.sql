@@ -85,5 +85,66 @@ SELECT try_messages('vectors', vector_send('[1,-2.5,0]'), 150), try_messages('ha
 	try_messages('sparsevecs', sparsevec_send('{1:1,3:-2.5,4:3}/5'), 250);
 SELECT type_name, outcome, count(*) > 10 AS many FROM outcomes GROUP BY 1, 2 ORDER BY 1, 2;
 
+TRUNCATE outcomes;
+
+-- Stored values that somebody damaged: a cast without a function makes any bytes a value
+CREATE CAST (bytea AS vector) WITHOUT FUNCTION;
+CREATE CAST (bytea AS halfvec) WITHOUT FUNCTION;
+CREATE CAST (bytea AS sparsevec) WITHOUT FUNCTION;
+-- numbers as a little-endian server stores them
+CREATE FUNCTION native(VARIADIC numbers int[]) RETURNS bytea LANGUAGE sql IMMUTABLE AS $$
+	SELECT string_agg((SELECT string_agg(set_byte('\x00', 0, (n >> 8 * b) & 255), '' ORDER BY b)
+		FROM generate_series(0, 3) b), '' ORDER BY i)
+	FROM unnest(numbers) WITH ORDINALITY u(n, i)
+$$;
+-- sound, for the start: dimensions, elements, reserved, indices, values
+SELECT native(5, 2, 0, 0, 2, 1065353216, 1073741824)::sparsevec AS sound, l2_norm(native(5, 1, 0, 4, 1073741824)::sparsevec) AS norm;
+SELECT ''::bytea::vector;
+SELECT ''::bytea::halfvec;
+SELECT ''::bytea::sparsevec;
+SELECT native(2)::vector;
+SELECT native(3, 1065353216)::halfvec;
+SELECT native(5, 2, 0)::sparsevec;
+SELECT native(5, -1, 0)::sparsevec;
+SELECT native(-5, 0, 0)::sparsevec;
+SELECT native(1, 2, 0, 0, 1, 1065353216, 1065353216)::sparsevec;
+SELECT native(5, 1, 0, 0, 1065353216, 0)::sparsevec;
+\echo :LAST_ERROR_SQLSTATE
+-- indices out of bounds are found where they would do harm
+SELECT native(5, 1, 0, 7, 1065353216)::sparsevec::vector;
+SELECT native(5, 1, 0, -2147483648, 1065353216)::sparsevec::halfvec;
+SELECT native(5, 1, 0, -2147483648, 1065353216)::sparsevec AS text, native(5, 1, 0, 2147483647, 1065353216)::sparsevec AS text;
+-- whatever the bytes are: each function has a value or an error
+CREATE FUNCTION try_values(type_name text, good bytea, expressions text[], count int) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	expression text;
+	bytes bytea;
+BEGIN
+	FOR i IN 1 .. count LOOP
+		bytes := odd_message(good);
+		FOREACH expression IN ARRAY expressions LOOP
+			BEGIN
+				EXECUTE format('SELECT %1$s FROM (SELECT %3$L::bytea::%2$I AS a, %4$L::bytea::%2$I AS b) v',
+					expression, type_name, bytes, good);
+				INSERT INTO outcomes VALUES (type_name, 'value');
+			EXCEPTION
+				WHEN data_corrupted OR data_exception OR program_limit_exceeded THEN INSERT INTO outcomes VALUES (type_name, 'error');
+				WHEN OTHERS THEN INSERT INTO outcomes VALUES (type_name, format('%s: %s of %s', SQLSTATE, expression, bytes));
+			END;
+		END LOOP;
+	END LOOP;
+END
+$$;
+SELECT try_values('vector', native(3, 1065353216, 1073741824, 0), ARRAY['a::text', 'vector_send(a)', 'a <-> b', 'a <=> b', 'a < b', 'a || b',
+	'a + b', 'l2_normalize(a)', 'binary_quantize(a)', 'subvector(a, 2, 9)', 'a::real[]', 'a::halfvec', 'a::sparsevec', 'avg(a)'], 40);
+SELECT try_values('halfvec', native(4, 1006648320, 1073758208), ARRAY['a::text', 'halfvec_send(a)', 'a <-> b', 'a <=> b', 'a < b', 'a || b',
+	'a + b', 'l2_normalize(a)', 'binary_quantize(a)', 'subvector(a, 2, 9)', 'a::real[]', 'a::vector', 'a::sparsevec', 'avg(a)'], 40);
+SELECT try_values('sparsevec', native(5, 2, 0, 0, 2, 1065353216, 1073741824), ARRAY['a::text', 'sparsevec_send(a)', 'a <-> b', 'b <#> a',
+	'a <=> b', 'a <+> b', 'a < b', 'sparsevec_cmp(b, a)', 'l2_norm(a)', 'l2_normalize(a)', 'a::vector', 'a::halfvec'], 60);
+SELECT type_name, outcome, count(*) > 10 AS many FROM outcomes GROUP BY 1, 2 ORDER BY 1, 2;
+DROP CAST (bytea AS vector);
+DROP CAST (bytea AS halfvec);
+DROP CAST (bytea AS sparsevec);
+
 DROP TABLE outcomes, vectors, halfvecs, sparsevecs;
-DROP FUNCTION odd_text, odd_message, try_texts, try_messages;
+DROP FUNCTION odd_text, odd_message, try_texts, try_messages, try_values, native;
