@@ -11,7 +11,7 @@ BEGIN
 	SELECT pg_catalog.format('type %I.%I', n.nspname, t.typname) INTO clash
 		FROM pg_catalog.pg_type t
 		JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
-		WHERE t.typname OPERATOR(pg_catalog.=) 'vector'::name
+		WHERE t.typname OPERATOR(pg_catalog.=) ANY ('{vector,halfvec,sparsevec}'::name[])
 		AND (t.typtype OPERATOR(pg_catalog.<>) 'c'::"char" OR n.nspname OPERATOR(pg_catalog.=) here)
 		LIMIT 1;
 	IF clash IS NULL THEN
