@@ -4,6 +4,8 @@
 #
 #   with-tree.sh command ...      the command finds the copy through PG_CONFIG, as do the other scripts
 #
+# KEEP_PGVECTOR=1 keeps the system's pgvector in the copy, and leaves the name vector to it.
+#
 # So tests of the name "vector" neither write to the system's installation nor meet a pgvector there, and tests of
 # several work trees don't meet each other. PostgreSQL's programs look for their files relative to where they lie:
 # programs and directories are copied, files are links. Servers are started by PostgreSQL's user, who may not be able
@@ -30,8 +32,13 @@ mirror "$share_dir"
 mkdir -p "$tree$pg_bin"
 cp -L "$pg_bin"/* "$tree$pg_bin"
 # Whatever has these names in the system is not what is tested.
-rm -f "$tree$share_dir"/extension/{vector,proxima}{.control,--*.sql} "$tree$library_dir"/{vector,proxima}.so
+rm -f "$tree$share_dir"/extension/proxima{.control,--*.sql} "$tree$library_dir/proxima.so"
 
 export PG_CONFIG=$tree$pg_bin/pg_config PROXIMA_TREE=$tree
-"$root/scripts/install-as-vector.sh" >/dev/null
+if [ "${KEEP_PGVECTOR:-}" = 1 ]; then
+	"$root/scripts/install.sh" >/dev/null
+else
+	rm -f "$tree$share_dir"/extension/vector{.control,--*.sql} "$tree$library_dir/vector.so"
+	"$root/scripts/install-as-vector.sh" >/dev/null
+fi
 "$@"
