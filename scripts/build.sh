@@ -6,4 +6,6 @@ use_postgres
 
 cd "$root"
 say "building proxima for PostgreSQL $pg_major"
+rm -rf "$target/sql"
+scripts/sql.sh "$target/sql"
 cargo build --release --locked -p proxima --no-default-features --features "pg$pg_major"

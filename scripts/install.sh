@@ -5,7 +5,7 @@
 use_postgres
 
 library=$target/release/libproxima.so
-[ -f "$library" ] || die "nothing built yet; run make build"
+{ [ -f "$library" ] && [ -d "$target/sql" ]; } || die "nothing built yet; run make build"
 lib_dir=${DESTDIR:-}$("$pg_config" --pkglibdir)
 extension_dir=${DESTDIR:-}$("$pg_config" --sharedir)/extension
 
@@ -19,4 +19,4 @@ say "installing into $lib_dir and $extension_dir"
 run install -D -m 755 "$library" "$lib_dir/proxima.so.new"
 run mv "$lib_dir/proxima.so.new" "$lib_dir/proxima.so"
 run install -d "$extension_dir"
-run install -m 644 "$root/proxima.control" "$root"/sql/proxima--*.sql "$extension_dir"
+run install -m 644 "$root/proxima.control" "$target"/sql/*.sql "$extension_dir"

@@ -51,14 +51,31 @@ pub enum TypeError {
         type_name: &'static str,
         limit: usize,
     },
+    /// Two bit strings of one operation.
+    DifferentBitLengths {
+        left: usize,
+        right: usize,
+    },
+    TooManyElements {
+        limit: usize,
+    },
+    /// A sparse vector from a client; each says what its binary form must not have.
+    NegativeElements,
+    MoreElementsThanDimensions,
+    ZeroElement,
+    IndexOutOfBounds,
+    IndexOrder,
+    IndexDuplicate,
     /// Binary input from a client with something in the reserved bytes.
     ReservedNotZero {
-        value: i16,
+        value: i32,
     },
     /// A stored value whose length and dimensions disagree.
     Corrupted {
         type_name: &'static str,
     },
+    /// A stored sparse vector with an index beyond its dimensions.
+    CorruptedIndex,
     Overflow,
     Underflow,
     ArrayDimensions,
@@ -66,6 +83,10 @@ pub enum TypeError {
     ArrayType,
     /// The state of an aggregate, passed by hand.
     StateArray {
+        function: &'static str,
+    },
+    /// A support function of an operator class that only pgvector's access methods would call.
+    SupportFunction {
         function: &'static str,
     },
 }
@@ -79,72 +100,100 @@ impl TypeError {
     }
 
     fn report(self) -> ErrorReport {
+        let report = new_report(self.code(), self.message());
+        match self {
+            Self::Syntax { detail: Some(detail), .. } => report.set_detail(detail),
+            Self::SupportFunction { .. } => report
+                .set_detail("It is there for operator classes that name it; no index of proxima calls it."),
+            _ => report,
+        }
+    }
+
+    fn code(&self) -> PgSqlErrorCode {
         use PgSqlErrorCode as Code;
-        let (code, message) = match self {
+        match self {
+            Self::DifferentDimensions { .. }
+            | Self::UnexpectedDimensions { .. }
+            | Self::NoDimensions { .. }
+            | Self::NotANumber { .. }
+            | Self::Infinite { .. }
+            | Self::DifferentBitLengths { .. }
+            | Self::NegativeElements
+            | Self::ZeroElement
+            | Self::IndexOutOfBounds
+            | Self::IndexOrder
+            | Self::IndexDuplicate
+            | Self::ReservedNotZero { .. }
+            | Self::ArrayDimensions
+            | Self::ArrayType => Code::ERRCODE_DATA_EXCEPTION,
+            Self::TooManyDimensions { .. }
+            | Self::TooManyElements { .. }
+            | Self::MoreElementsThanDimensions => Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            Self::Syntax { .. } => Code::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Self::OutOfRange { .. } | Self::Overflow | Self::Underflow => {
+                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
+            }
+            Self::TypmodCount | Self::TypmodTooSmall { .. } | Self::TypmodTooLarge { .. } => {
+                Code::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            Self::ArrayNulls => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            Self::Corrupted { .. } | Self::CorruptedIndex => Code::ERRCODE_DATA_CORRUPTED,
+            Self::StateArray { .. } => Code::ERRCODE_INTERNAL_ERROR,
+            Self::SupportFunction { .. } => Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
             Self::DifferentDimensions { type_name, left, right } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("different {type_name} dimensions {left} and {right}"))
+                format!("different {type_name} dimensions {left} and {right}")
             }
             Self::UnexpectedDimensions { expected, actual } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("expected {expected} dimensions, not {actual}"))
+                format!("expected {expected} dimensions, not {actual}")
             }
-            Self::NoDimensions { type_name } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("{type_name} must have at least 1 dimension"))
+            Self::NoDimensions { type_name } => format!("{type_name} must have at least 1 dimension"),
+            Self::TooManyDimensions { type_name, limit } => {
+                format!("{type_name} cannot have more than {limit} dimensions")
             }
-            Self::TooManyDimensions { type_name, limit } => (
-                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                format!("{type_name} cannot have more than {limit} dimensions"),
-            ),
-            Self::NotANumber { type_name } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("NaN not allowed in {type_name}"))
+            Self::NotANumber { type_name } => format!("NaN not allowed in {type_name}"),
+            Self::Infinite { type_name } => format!("infinite value not allowed in {type_name}"),
+            Self::Syntax { type_name, literal, .. } => {
+                format!("invalid input syntax for type {type_name}: \"{literal}\"")
             }
-            Self::Infinite { type_name } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("infinite value not allowed in {type_name}"))
+            Self::OutOfRange { type_name, literal } => {
+                format!("\"{literal}\" is out of range for type {type_name}")
             }
-            Self::Syntax { type_name, literal, detail } => {
-                let message = format!("invalid input syntax for type {type_name}: \"{literal}\"");
-                let report = new_report(Code::ERRCODE_INVALID_TEXT_REPRESENTATION, message);
-                return match detail {
-                    Some(detail) => report.set_detail(detail),
-                    None => report,
-                };
+            Self::TypmodCount => "invalid type modifier".into(),
+            Self::TypmodTooSmall { type_name } => {
+                format!("dimensions for type {type_name} must be at least 1")
             }
-            Self::OutOfRange { type_name, literal } => (
-                Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
-                format!("\"{literal}\" is out of range for type {type_name}"),
-            ),
-            Self::TypmodCount => (Code::ERRCODE_INVALID_PARAMETER_VALUE, "invalid type modifier".to_owned()),
-            Self::TypmodTooSmall { type_name } => (
-                Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("dimensions for type {type_name} must be at least 1"),
-            ),
-            Self::TypmodTooLarge { type_name, limit } => (
-                Code::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("dimensions for type {type_name} cannot exceed {limit}"),
-            ),
-            Self::ReservedNotZero { value } => {
-                (Code::ERRCODE_DATA_EXCEPTION, format!("expected unused to be 0, not {value}"))
+            Self::TypmodTooLarge { type_name, limit } => {
+                format!("dimensions for type {type_name} cannot exceed {limit}")
             }
-            Self::Corrupted { type_name } => (
-                Code::ERRCODE_DATA_CORRUPTED,
-                format!("stored {type_name} has a length that does not match its dimensions"),
-            ),
-            Self::Overflow => out_of_range("overflow"),
-            Self::Underflow => out_of_range("underflow"),
-            Self::ArrayDimensions => (Code::ERRCODE_DATA_EXCEPTION, "array must be 1-D".to_owned()),
-            Self::ArrayNulls => {
-                (Code::ERRCODE_NULL_VALUE_NOT_ALLOWED, "array must not contain nulls".to_owned())
+            Self::DifferentBitLengths { left, right } => format!("different bit lengths {left} and {right}"),
+            Self::TooManyElements { limit } => {
+                format!("sparsevec cannot have more than {limit} non-zero elements")
             }
-            Self::ArrayType => (Code::ERRCODE_DATA_EXCEPTION, "unsupported array type".to_owned()),
-            Self::StateArray { function } => {
-                (Code::ERRCODE_INTERNAL_ERROR, format!("{function}: expected state array"))
+            Self::NegativeElements => "sparsevec cannot have negative number of elements".into(),
+            Self::MoreElementsThanDimensions => "sparsevec cannot have more elements than dimensions".into(),
+            Self::ZeroElement => "binary representation of sparsevec cannot contain zero values".into(),
+            Self::IndexOutOfBounds => "sparsevec index out of bounds".into(),
+            Self::IndexOrder => "sparsevec indices must be in ascending order".into(),
+            Self::IndexDuplicate => "sparsevec indices must not contain duplicates".into(),
+            Self::ReservedNotZero { value } => format!("expected unused to be 0, not {value}"),
+            Self::Corrupted { type_name } => {
+                format!("stored {type_name} has a length that does not match its dimensions")
             }
-        };
-        new_report(code, message)
+            Self::CorruptedIndex => "stored sparsevec has an index out of bounds".into(),
+            Self::Overflow => "value out of range: overflow".into(),
+            Self::Underflow => "value out of range: underflow".into(),
+            Self::ArrayDimensions => "array must be 1-D".into(),
+            Self::ArrayNulls => "array must not contain nulls".into(),
+            Self::ArrayType => "unsupported array type".into(),
+            Self::StateArray { function } => format!("{function}: expected state array"),
+            Self::SupportFunction { function } => format!("function {function} is not supported"),
+        }
     }
-}
-
-fn out_of_range(kind: &str) -> (PgSqlErrorCode, String) {
-    (PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, format!("value out of range: {kind}"))
 }
 
 /// What can go wrong in an index.

@@ -110,7 +110,7 @@ impl<'fc> Array<'fc> {
     }
 
     /// The elements of a `numeric[]` without nulls, converted by PostgreSQL's own cast to `real`.
-    pub fn numeric_to_f32(&self) -> Vec<f32> {
+    fn numeric_to_f32(&self) -> Vec<f32> {
         let (mut datums, mut count) = (core::ptr::null_mut(), 0);
         // SAFETY: `raw` is a flat array of numeric, a varlena type with alignment 'i'; without nulls the third
         // output is not wanted.
@@ -136,6 +136,51 @@ impl<'fc> Array<'fc> {
     /// `self` as a value to return.
     pub fn into_datum(self) -> Datum {
         Datum::from(self.raw.as_ptr())
+    }
+}
+
+/// The elements of an array of any type of number, each rounded to `f32`.
+pub enum Numbers<'fc> {
+    F32(&'fc [f32]),
+    F64(&'fc [f64]),
+    I32(&'fc [i32]),
+    Numeric(Vec<f32>),
+}
+
+impl<'fc> Numbers<'fc> {
+    /// The elements of `array`, which has at most one dimension and no null; `None` if they are something else.
+    pub fn of(array: &Array<'fc>) -> Option<Self> {
+        if let Some(values) = array.elements() {
+            Some(Self::F32(values))
+        } else if let Some(values) = array.elements() {
+            Some(Self::F64(values))
+        } else if let Some(values) = array.elements() {
+            Some(Self::I32(values))
+        } else if array.element_type() == pg_sys::NUMERICOID {
+            Some(Self::Numeric(array.numeric_to_f32()))
+        } else {
+            None
+        }
+    }
+
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::F32(values) => values.len(),
+            Self::F64(values) => values.len(),
+            Self::I32(values) => values.len(),
+            Self::Numeric(values) => values.len(),
+        }
+    }
+
+    /// The elements in order; infinite what `f32` has no number for.
+    pub fn iter(&self) -> impl Iterator<Item = f32> + Clone {
+        (0..self.len()).map(|i| match self {
+            Self::F32(values) => values[i],
+            Self::F64(values) => values[i] as f32,
+            Self::I32(values) => values[i] as f32,
+            Self::Numeric(values) => values[i],
+        })
     }
 }
 

@@ -44,6 +44,25 @@ impl<'fc> Call<'fc> {
         self.datum(n).value() as u32 as i32
     }
 
+    /// Argument `n`, declared as a type of variable length that keeps a 4-byte length word: flat, in place if it
+    /// is stored so.
+    #[inline]
+    pub fn varlena(self, n: usize) -> Varlena<'fc> {
+        let raw = self.datum(n).cast_mut_ptr::<pg_sys::varlena>();
+        // SAFETY: a non-null argument of a varlena type points to a varlena.
+        let (flat, copy) = if unsafe { pgrx::varatt_is_4b_u(raw) } {
+            (raw, None)
+        } else {
+            // SAFETY: as above.
+            let flat = unsafe { pg_sys::pg_detoast_datum(raw) };
+            (flat, NonNull::new(flat))
+        };
+        // SAFETY: `flat` has a 4-byte length word, which says how many bytes there are, itself included; they live
+        // as long as the argument, which is 'fc, or the copy, which is the current memory context.
+        let bytes = unsafe { core::slice::from_raw_parts(flat.cast(), pgrx::varsize_4b(flat)) };
+        Varlena { bytes, copy }
+    }
+
     /// Argument `n`, declared `cstring`.
     pub fn cstr(self, n: usize) -> &'fc CStr {
         // SAFETY: a `cstring` datum points to a NUL-terminated string that lives as long as the call.
@@ -72,6 +91,33 @@ impl<'fc> Call<'fc> {
             unsafe { (*self.fcinfo.as_ptr()).isnull = true };
             Datum::null()
         })
+    }
+}
+
+/// An argument of variable length, flat and aligned to 4.
+pub struct Varlena<'fc> {
+    bytes: &'fc [u8],
+    /// The flat copy that detoasting made, if the stored value was not flat.
+    copy: Option<NonNull<pg_sys::varlena>>,
+}
+
+impl<'fc> Varlena<'fc> {
+    /// All bytes, the length word included.
+    #[inline]
+    pub fn bytes(&self) -> &'fc [u8] {
+        self.bytes
+    }
+
+    /// Frees the copy that detoasting made: for comparisons, which sorts call in one long-lived context.
+    ///
+    /// # Safety
+    /// What [`bytes`](Self::bytes) returned is not used any more.
+    #[inline]
+    pub unsafe fn free_copy(self) {
+        if let Some(copy) = self.copy {
+            // SAFETY: `pg_detoast_datum` palloc'd it for this value, which ends here.
+            unsafe { pg_sys::pfree(copy.as_ptr().cast()) }
+        }
     }
 }
 
@@ -116,29 +162,30 @@ impl SqlResult for bool {
     }
 }
 
-/// Defines C functions of version 1: `name = body;` where `body` takes a [`Call`] and returns
-/// `Result<impl SqlResult, TypeError>`.
+/// Defines C functions of version 1: `name = body;`, or `symbol => body;` with a constant string for the name. `body`
+/// takes a [`Call`] and returns `Result<impl SqlResult, TypeError>`.
 ///
 /// pgrx's `#[pg_extern]` would convert arguments through traits made for owned values; here the body reads
 /// them in place.
 #[macro_export]
 macro_rules! sql_functions {
-    ($($(#[$attribute:meta])* $name:ident = $body:expr;)+) => {$(
-        $(#[$attribute])*
-        ///
-        /// # Safety
-        /// Called by PostgreSQL's function manager only.
-        #[pgrx::pg_guard]
-        #[unsafe(no_mangle)]
-        pub unsafe extern "C-unwind" fn $name(
-            fcinfo: pgrx::pg_sys::FunctionCallInfo,
-        ) -> pgrx::pg_sys::Datum {
-            // SAFETY: the function manager passes the call that is running.
-            unsafe { $crate::pg::datum::Call::new(fcinfo) }.run($body)
-        }
-
+    ($($(#[$attribute:meta])* $name:ident = $body:expr;)+) => {
+        $crate::sql_functions! { $(stringify!($name) => $body;)+ }
+    };
+    ($($symbol:expr => $body:expr;)+) => {$(
         const _: () = {
-            #[unsafe(export_name = concat!("pg_finfo_", stringify!($name)))]
+            /// # Safety
+            /// Called by PostgreSQL's function manager only.
+            #[pgrx::pg_guard]
+            #[unsafe(export_name = $symbol)]
+            unsafe extern "C-unwind" fn function(
+                fcinfo: pgrx::pg_sys::FunctionCallInfo,
+            ) -> pgrx::pg_sys::Datum {
+                // SAFETY: the function manager passes the call that is running.
+                unsafe { $crate::pg::datum::Call::new(fcinfo) }.run($body)
+            }
+
+            #[unsafe(export_name = concat!("pg_finfo_", $symbol))]
             extern "C" fn finfo() -> &'static pgrx::pg_sys::Pg_finfo_record {
                 const VERSION_1: pgrx::pg_sys::Pg_finfo_record =
                     pgrx::pg_sys::Pg_finfo_record { api_version: 1 };

@@ -29,6 +29,12 @@ impl<'fc> Message<'fc> {
         unsafe { pg_sys::pq_getmsgint(self.raw.as_ptr(), 2) as u16 as i16 }
     }
 
+    /// The next four bytes, big endian.
+    pub fn i32(&mut self) -> i32 {
+        // SAFETY: as above.
+        unsafe { pg_sys::pq_getmsgint(self.raw.as_ptr(), 4) as i32 }
+    }
+
     /// The next `count` bytes.
     pub fn bytes(&mut self, count: usize) -> &'fc [u8] {
         let length = i32::try_from(count).expect("vectors are short");

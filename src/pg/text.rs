@@ -51,6 +51,13 @@ pub fn read_f32(text: &CStr, start: usize) -> (f32, usize) {
     (value, start + (end.addr() - from.addr()))
 }
 
+/// `value` as float4out prints it by default.
+pub fn f32_text(value: f32) -> String {
+    let mut text = [0; F32_TEXT_BYTES];
+    let length = write_f32(value, &mut text);
+    String::from_utf8_lossy(&text[..length]).into_owned()
+}
+
 /// A new `text` value.
 pub fn text_datum(text: &str) -> Datum {
     let (datum, bytes) = super::datum::allocate_varlena(4 + text.len());

@@ -1,7 +1,11 @@
 //! The SQL types and their functions.
 //!
-//! `dense` holds everything that dense types share, generic over the element; one file per SQL type lists
-//! its C entry points. The SQL side of each name is in `sql/proxima--*.sql`.
+//! `dense` holds what dense types share, generic over the element; `sparse` and `bit` are one type each; `entry` lists
+//! the C functions of all. The SQL side of each name is in `sql/parts`.
 
+mod bit;
 mod dense;
-mod vector;
+mod entry;
+mod literal;
+mod sparse;
+mod typmod;

@@ -20,6 +20,7 @@ fn assert_none(found: &[String], rule: &str) {
 fn files_are_short() {
     let long: Vec<String> = rust()
         .iter()
+        .chain(files("sql", ".sql").iter())
         .filter(|file| without_tests(&file.text).lines().count() > FILE_LINES_MAX)
         .map(|file| format!("{}: {} lines", file.path, file.text.lines().count()))
         .collect();
@@ -40,7 +41,7 @@ fn functions_are_short() {
 #[test]
 fn lines_are_short() {
     let mut long = Vec::new();
-    for file in rust() {
+    for file in rust().into_iter().chain(files("sql", ".sql")) {
         for (at, line) in file.text.lines().enumerate() {
             if line.chars().count() > LINE_CHARACTERS_MAX {
                 long.push(format!("{}:{}", file.path, at + 1));

@@ -5,10 +5,11 @@
 use pgrx::pg_sys::Datum;
 
 use super::element::Element;
-use super::{DIM_MAX, Dense, DenseBuf, check_typmod};
+use super::{DIM_MAX, Dense, DenseBuf};
 use crate::error::TypeError;
 use crate::pg::array::{Array, new_array};
 use crate::pg::datum::Call;
+use crate::types::typmod;
 
 /// `accum(double precision[], T)`: the state with one more vector.
 pub fn accumulate<E: Element>(call: Call) -> Result<Datum, TypeError> {
@@ -23,7 +24,7 @@ pub fn accumulate<E: Element>(call: Call) -> Result<Datum, TypeError> {
         }
         return Ok(datum);
     }
-    check_typmod((sums.len() - 1) as i32, vector.len())?;
+    typmod::check((sums.len() - 1) as i32, vector.len())?;
     if call.is_aggregate() {
         // In place, as core's float8_accum: copying the state would cost more than adding.
         // SAFETY: the state of an aggregate belongs to the aggregate alone, `sums` is not used again.
@@ -46,15 +47,17 @@ fn add_vector<E: Element>(state: &mut [f64], vector: &[E]) -> Result<(), TypeErr
     Ok(())
 }
 
-/// `combine(double precision[], double precision[])`: the state of both, for parallel plans.
-pub fn combine<E: Element>(call: Call) -> Result<Datum, TypeError> {
+/// `combine(double precision[], double precision[])`: the state of both, for parallel plans. One function for all
+/// types, as pgvector has it.
+pub fn combine(call: Call) -> Result<Datum, TypeError> {
     let (a, b) = (Array::argument(call, 0), Array::argument(call, 1));
-    let (a, b) = (state_values::<E>(&a, E::COMBINE)?, state_values::<E>(&b, E::COMBINE)?);
+    let read = |state| state_values::<f32>(state, "vector_combine");
+    let (a, b) = (read(&a)?, read(&b)?);
     let longer = if a[0] == 0.0 { b } else { a };
     let (datum, new) = new_array::<f64>(longer.len());
     new.copy_from_slice(longer);
     if a[0] != 0.0 && b[0] != 0.0 {
-        check_typmod((a.len() - 1) as i32, b.len() - 1)?;
+        typmod::check((a.len() - 1) as i32, b.len() - 1)?;
         for (sum, &other) in new.iter_mut().zip(b) {
             *sum = finite(*sum + other)?;
         }
@@ -72,7 +75,7 @@ pub fn average<E: Element>(call: Call) -> Result<Option<Datum>, TypeError> {
     }
     let mut vector = DenseBuf::<E>::zeros(values.len() - 1)?;
     for (element, sum) in vector.iter_mut().zip(&values[1..]) {
-        *element = E::from_f64(sum / count).checked()?;
+        *element = E::convert((sum / count) as f32)?.checked()?;
     }
     Ok(Some(vector.into_datum()))
 }

@@ -1,11 +1,11 @@
-//! Dense vectors: `vector`, and every other type with one element after the other.
+//! Dense vectors, one element after the other: `vector` and `halfvec`.
 //!
 //! ```text
 //! offset  size       field
 //!      0  4          varlena length word
 //!      4  2          dim          1..=16000
 //!      6  2          reserved     zero
-//!      8  dim * size elements     finite
+//!      8  dim * 4|2  elements     finite
 //! ```
 //!
 //! Storage is `external`: floats do not compress. Identical to pgvector's types, so that tables can be taken
@@ -17,15 +17,13 @@ pub mod element;
 pub mod io;
 pub mod ops;
 
-use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::ops::{Deref, DerefMut};
-use core::ptr::NonNull;
 
-use pgrx::pg_sys::{self, Datum};
+use pgrx::pg_sys::Datum;
 
 use crate::error::TypeError;
-use crate::pg::datum::{Call, allocate_varlena};
+use crate::pg::datum::{Call, Varlena, allocate_varlena};
 use element::Element;
 
 /// Most dimensions of a dense vector.
@@ -44,39 +42,28 @@ const _: () = assert!(HEADER_BYTES == 8 && offset_of!(Header, dim) == 4);
 /// A vector argument, read in place; a slice of its elements.
 pub struct Dense<'fc, E> {
     elements: &'fc [E],
-    /// The flat copy that detoasting made, if the stored value was not flat.
-    copy: Option<NonNull<pg_sys::varlena>>,
-    lifetime: PhantomData<&'fc E>,
+    argument: Varlena<'fc>,
 }
 
 impl<'fc, E: Element> Dense<'fc, E> {
     /// Argument `n` of `call`, declared as the SQL type of `E`.
     #[inline]
     pub fn argument(call: Call<'fc>, n: usize) -> Result<Self, TypeError> {
-        let raw = call.datum(n).cast_mut_ptr::<pg_sys::varlena>();
-        // SAFETY: a non-null argument of a varlena type points to a varlena.
-        let (flat, copy) = if unsafe { pgrx::varatt_is_4b_u(raw) } {
-            (raw, None)
-        } else {
-            // SAFETY: as above.
-            let flat = unsafe { pg_sys::pg_detoast_datum(raw) };
-            (flat, NonNull::new(flat))
-        };
-        // SAFETY: `flat` has a 4-byte length word, so it is aligned to 4.
-        let bytes = unsafe { pgrx::varsize_4b(flat) };
-        if bytes <= HEADER_BYTES {
+        let argument = call.varlena(n);
+        let bytes = argument.bytes();
+        if bytes.len() <= HEADER_BYTES {
             return Err(TypeError::Corrupted { type_name: E::TYPE_NAME });
         }
-        // SAFETY: the value has more bytes than the header.
-        let dim = unsafe { (*flat.cast::<Header>()).dim };
+        let start = bytes.as_ptr();
+        // SAFETY: the value has more bytes than the header, and is aligned to 4.
+        let dim = unsafe { (*start.cast::<Header>()).dim };
         let dim = usize::try_from(dim).unwrap_or(0);
-        if bytes != HEADER_BYTES + dim * size_of::<E>() {
+        if bytes.len() != HEADER_BYTES + dim * size_of::<E>() {
             return Err(TypeError::Corrupted { type_name: E::TYPE_NAME });
         }
-        // SAFETY: `dim` elements follow the header (checked above), aligned to 4; they live as long as the
-        // argument, which is 'fc, or the copy, which is the current memory context.
-        let elements = unsafe { core::slice::from_raw_parts(flat.byte_add(HEADER_BYTES).cast(), dim) };
-        Ok(Dense { elements, copy, lifetime: PhantomData })
+        // SAFETY: `dim` elements follow the header (checked above), aligned to 4, and live as long as `bytes`.
+        let elements = unsafe { core::slice::from_raw_parts(start.add(HEADER_BYTES).cast(), dim) };
+        Ok(Dense { elements, argument })
     }
 
     /// Arguments 0 and 1, with equal dimensions.
@@ -93,10 +80,8 @@ impl<'fc, E: Element> Dense<'fc, E> {
     /// Frees the copy that detoasting made: for comparisons, which sorts call in one long-lived context.
     #[inline]
     pub fn free_copy(self) {
-        if let Some(copy) = self.copy {
-            // SAFETY: `pg_detoast_datum` palloc'd it for this value, which ends here.
-            unsafe { pg_sys::pfree(copy.as_ptr().cast()) }
-        }
+        // SAFETY: `elements` ends with `self`; `deref` lends it for no longer.
+        unsafe { self.argument.free_copy() }
     }
 }
 
@@ -169,12 +154,4 @@ pub fn check_dim<E: Element>(dim: usize) -> Result<(), TypeError> {
         1..=DIM_MAX => Ok(()),
         _ => Err(TypeError::TooManyDimensions { type_name: E::TYPE_NAME, limit: DIM_MAX }),
     }
-}
-
-/// Whether a vector of `actual` dimensions fits the type modifier; -1 fits all.
-pub fn check_typmod(typmod: i32, actual: usize) -> Result<(), TypeError> {
-    if typmod == -1 || usize::try_from(typmod) == Ok(actual) {
-        return Ok(());
-    }
-    Err(TypeError::UnexpectedDimensions { expected: i64::from(typmod), actual })
 }

@@ -83,7 +83,7 @@ pub fn normalize<E: Element>(call: Call) -> Result<Datum, TypeError> {
     if norm > 0.0 {
         for (to, &from) in result.iter_mut().zip(vector.iter()) {
             let value: f64 = from.into();
-            *to = finite(E::from_f64(value / norm))?;
+            *to = finite(E::from_f32((value / norm) as f32))?;
         }
     }
     Ok(result.into_datum())
@@ -167,9 +167,4 @@ pub fn compare<E: Element>(call: Call) -> Result<Ordering, TypeError> {
     a.free_copy();
     b.free_copy();
     Ok(order)
-}
-
-/// The order of arguments 0 and 1 as -1, 0 or 1.
-pub fn cmp<E: Element>(call: Call) -> Result<i32, TypeError> {
-    Ok(compare::<E>(call)? as i32)
 }

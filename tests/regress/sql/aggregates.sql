@@ -46,6 +46,33 @@ SELECT vector_avg('{}');
 SELECT vector_combine('{1,1e308}', '{1,1e308}');
 \set VERBOSITY default
 
+-- halfvec: the same, in double precision between halves
+SELECT avg(v), sum(v) FROM unnest(ARRAY['[1,2,3]'::halfvec, '[3,5,7]', NULL]) v;
+SELECT avg(v) IS NULL AS of_nothing, sum(v) IS NULL AS sum_of_nothing FROM unnest(ARRAY[]::halfvec[]) v;
+SELECT avg(v) IS NULL AS of_nulls FROM unnest(ARRAY[NULL, NULL]::halfvec[]) v;
+SELECT avg(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) v;
+SELECT sum(v) FROM unnest(ARRAY['[1,2]'::halfvec, '[3]']) v;
+SELECT avg(v) FROM unnest(ARRAY['[65504]'::halfvec, '[65504]']) v;
+SELECT sum(v) FROM unnest(ARRAY['[65504]'::halfvec, '[65504]']) v;
+SELECT halfvec_accum('{0}', '[1,2,3]'), halfvec_accum('{1,1,2,3}', '[3,5,7]'), halfvec_combine('{1,2}', '{3,4}'),
+	halfvec_combine('{0}', '{3,4}'), halfvec_avg('{2,4,7}'), halfvec_avg('{0}') IS NULL AS of_nothing;
+SELECT halfvec_accum('{}', '[1,2,3]');
+SELECT halfvec_accum('{NULL}', '[1,2,3]');
+SELECT halfvec_accum('{0,0}', '[1,2,3]');
+SELECT halfvec_avg('{{1}}');
+SELECT halfvec_avg('{1}');
+SELECT halfvec_avg('{1,65520}');
+SELECT halfvec_avg('{1,1e300}');
+SELECT halfvec_avg('{1,NaN}');
+SELECT halfvec_avg(array_agg(n)) FROM generate_series(1, 16002) n;
+-- the symbol behind it is vector_combine, also for pgvector
+SELECT halfvec_combine('{}', '{0}');
+\set VERBOSITY sqlstate
+SELECT halfvec_avg('{{1}}');
+SELECT halfvec_avg('{1,65520}');
+SELECT sum(v) FROM unnest(ARRAY['[65504]'::halfvec, '[65504]']) v;
+\set VERBOSITY default
+
 -- A state that is a stored value must not change under the caller's hands
 CREATE TABLE states AS SELECT '{1,1,2,3}'::float8[] AS state;
 SELECT vector_accum(state, '[1,1,1]') FROM states;
@@ -75,4 +102,6 @@ EXPLAIN (COSTS OFF) SELECT avg(v), sum(v) FROM t;
 SELECT avg(v), sum(v - ARRAY[id, 0, 0]::vector) FROM t;
 SELECT avg(v) IS NULL AS of_nothing, sum(v) IS NULL AS sum_of_nothing FROM t WHERE id < 0;
 SELECT avg(v), sum(v) FROM t WHERE id = 7;
+EXPLAIN (COSTS OFF) SELECT avg(v::halfvec), sum(v::halfvec) FROM t WHERE id <= 200;
+SELECT avg(v::halfvec), sum(v::halfvec) FROM t WHERE id <= 200;
 DROP TABLE t;

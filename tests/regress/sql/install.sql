@@ -28,6 +28,40 @@ AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxi
 AND pg_catalog.obj_description(d.objid, d.classid::pg_catalog.regclass::name) IS NULL
 AND NOT (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
 	AND d.objid IN (SELECT typarray FROM pg_catalog.pg_type)) ORDER BY 1;
+-- As many objects as pgvector has; of handlers and operator classes, only btree's are counted here
+SELECT pg_catalog.count(*) FILTER (WHERE p.prokind = 'f') AS functions, pg_catalog.count(*) FILTER (WHERE p.prokind = 'a') AS aggregates
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima')
+AND p.pronamespace = '"Odd schema"'::pg_catalog.regnamespace
+AND p.prorettype <> 'pg_catalog.index_am_handler'::pg_catalog.regtype;
+SELECT d.classid::pg_catalog.regclass, pg_catalog.count(*) FROM pg_catalog.pg_depend d
+LEFT JOIN pg_catalog.pg_opclass c ON d.classid = 'pg_catalog.pg_opclass'::pg_catalog.regclass AND d.objid = c.oid
+LEFT JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid
+WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima')
+AND (d.classid IN ('pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_operator'::pg_catalog.regclass)
+	OR t.typcategory = 'U' OR c.opcmethod = (SELECT oid FROM pg_catalog.pg_am WHERE amname = 'btree'))
+GROUP BY 1 ORDER BY 1;
+-- All functions but the support functions are immutable, strict, and safe in parallel plans, with the default cost
+SELECT p.oid::pg_catalog.regprocedure AS otherwise, p.provolatile, p.proisstrict, p.proparallel, p.procost
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima')
+AND p.pronamespace = '"Odd schema"'::pg_catalog.regnamespace AND p.prokind = 'f'
+AND p.prorettype <> 'pg_catalog.index_am_handler'::pg_catalog.regtype
+AND (p.provolatile, p.proisstrict, p.proparallel, p.procost) IS DISTINCT FROM ('i', true, 's', 1) ORDER BY p.proname COLLATE "C";
+-- C symbols are pgvector's, so that functions declared for its library find them in this one: those not named like the function
+SELECT p.oid::pg_catalog.regprocedure AS function, p.prosrc AS symbol
+FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
+WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
+AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima')
+AND p.pronamespace = '"Odd schema"'::pg_catalog.regnamespace AND p.prokind = 'f' AND p.prosrc <> p.proname ORDER BY p.prosrc;
+-- Support functions are there for classes that name them; the planner, too, would call one of such a signature
+CREATE FUNCTION public.supported(int) RETURNS int LANGUAGE plpgsql SUPPORT "Odd schema".hnsw_halfvec_support AS 'BEGIN RETURN $1; END';
+SELECT public.supported(1);
+\echo :LAST_ERROR_SQLSTATE
+DROP FUNCTION public.supported;
 -- Dropping it takes everything, or refuses
 DROP EXTENSION proxima;
 DROP TABLE public.t;
@@ -48,6 +82,12 @@ CREATE DOMAIN "Odd schema".vector AS real[];
 CREATE EXTENSION proxima;
 \echo :LAST_ERROR_SQLSTATE
 DROP DOMAIN "Odd schema".vector;
+CREATE DOMAIN "Odd schema".halfvec AS real[];
+CREATE EXTENSION proxima;
+DROP DOMAIN "Odd schema".halfvec;
+CREATE TYPE public.sparsevec AS ENUM ();
+CREATE EXTENSION proxima;
+DROP TYPE public.sparsevec;
 CREATE TABLE public.vector (id int);
 CREATE EXTENSION proxima;
 ALTER TABLE public.vector SET SCHEMA "Odd schema";

@@ -68,7 +68,7 @@ SELECT '[1]'::vector(16001);
 SELECT '[1,2]'::vector <-> '[3]';
 SELECT '[3e38]'::vector + '[3e38]';
 SELECT '[1e-37]'::vector * '[1e-37]';
-SELECT subvector('[1]', 2, 1);
+SELECT subvector('[1]'::vector, 2, 1);
 \set VERBOSITY default
 
 -- Type modifiers

@@ -1,62 +1,4 @@
--- proxima 0.1.0: everything that CREATE EXTENSION proxima creates, in reading order.
---
---   1  checks            6  arithmetic
---   2  type vector       7  order, and btree
---   3  casts             8  aggregates
---   4  functions         9  schema proxima
---   5  distances        10  access methods
---
--- Types, operators and the functions behind them go to the extension's schema, under pgvector's names.
--- CREATE EXTENSION sets search_path to that schema, so the names need no prefix here. Functions of our own
--- go to the schema proxima.
-
-\echo Use "CREATE EXTENSION proxima" to load this file. \quit
-
-
--- 1  Checks ---------------------------------------------------------------------------------------------
---
--- Clients find these types and access methods by bare name, so there is one of each per database. Stop before
--- anything is created. Operators are qualified because the extension's schema may belong to somebody else.
-
-DO $check$
-DECLARE
-	here name := pg_catalog.current_schema();
-	clash text;
-BEGIN
-	IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'vector'::name) THEN
-		RAISE EXCEPTION 'proxima and the extension "vector" (pgvector) cannot be in one database'
-			USING ERRCODE = 'duplicate_object',
-			HINT = 'Both define the type vector. Create proxima in another database, or DROP EXTENSION vector first.';
-	END IF;
-
-	-- A table named vector in another schema has a row type of that name; that disturbs nobody.
-	SELECT pg_catalog.format('type %I.%I', n.nspname, t.typname) INTO clash
-		FROM pg_catalog.pg_type t
-		JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
-		WHERE t.typname OPERATOR(pg_catalog.=) 'vector'::name
-		AND (t.typtype OPERATOR(pg_catalog.<>) 'c'::"char" OR n.nspname OPERATOR(pg_catalog.=) here)
-		LIMIT 1;
-	IF clash IS NULL THEN
-		SELECT pg_catalog.format('access method %I', amname) INTO clash
-			FROM pg_catalog.pg_am
-			WHERE amname OPERATOR(pg_catalog.=) ANY ('{hnsw,ivf,ivfflat}'::name[])
-			LIMIT 1;
-	END IF;
-	IF clash IS NULL AND here OPERATOR(pg_catalog.<>) 'proxima'::name THEN
-		SELECT pg_catalog.format('schema %I', nspname) INTO clash
-			FROM pg_catalog.pg_namespace
-			WHERE nspname OPERATOR(pg_catalog.=) 'proxima'::name;
-	END IF;
-	IF clash IS NOT NULL THEN
-		RAISE EXCEPTION 'proxima cannot be created: % already exists in this database', clash
-			USING ERRCODE = 'duplicate_object',
-			HINT = 'Create proxima in another database, or drop or rename what is in its way.';
-	END IF;
-END
-$check$;
-
-
--- 2  Type vector ----------------------------------------------------------------------------------------
+-- Type vector ----------------------------------------------------------------------------------------
 
 CREATE TYPE vector;
 
@@ -92,7 +34,7 @@ CREATE TYPE vector (
 COMMENT ON TYPE vector IS 'vector of 1 to 16000 single-precision numbers';
 
 
--- 3  Casts ----------------------------------------------------------------------------------------------
+-- Casts of vector to itself, from and to arrays ------------------------------------------------------
 
 CREATE FUNCTION vector(vector, integer, boolean) RETURNS vector
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -138,7 +80,7 @@ CREATE CAST (numeric[] AS vector) WITH FUNCTION array_to_vector(numeric[], integ
 COMMENT ON CAST (numeric[] AS vector) IS 'rounds to single precision';
 
 
--- 4  Functions ------------------------------------------------------------------------------------------
+-- Functions of vector --------------------------------------------------------------------------------
 
 CREATE FUNCTION vector_dims(vector) RETURNS integer
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -161,7 +103,7 @@ CREATE FUNCTION subvector(vector, integer, integer) RETURNS vector
 COMMENT ON FUNCTION subvector(vector, integer, integer) IS 'part of a vector: start (from 1) and count';
 
 
--- 5  Distances ------------------------------------------------------------------------------------------
+-- Distances of vector --------------------------------------------------------------------------------
 
 CREATE FUNCTION l2_distance(vector, vector) RETURNS double precision
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -218,7 +160,7 @@ CREATE OPERATOR <+> (
 COMMENT ON OPERATOR <+> (vector, vector) IS 'taxicab distance';
 
 
--- 6  Arithmetic -----------------------------------------------------------------------------------------
+-- Arithmetic of vector -------------------------------------------------------------------------------
 
 CREATE FUNCTION vector_add(vector, vector) RETURNS vector
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -259,7 +201,7 @@ CREATE OPERATOR || (
 COMMENT ON OPERATOR || (vector, vector) IS 'concatenate';
 
 
--- 7  Order, and btree -----------------------------------------------------------------------------------
+-- Order of vector, and btree -------------------------------------------------------------------------
 
 CREATE FUNCTION vector_lt(vector, vector) RETURNS boolean
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -343,7 +285,7 @@ COMMENT ON OPERATOR CLASS vector_ops USING btree IS 'order by element, then by l
 COMMENT ON OPERATOR FAMILY vector_ops USING btree IS 'order by element, then by length';
 
 
--- 8  Aggregates -----------------------------------------------------------------------------------------
+-- Aggregates of vector -------------------------------------------------------------------------------
 
 CREATE FUNCTION vector_accum(double precision[], vector) RETURNS double precision[]
 	AS 'MODULE_PATHNAME' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -374,73 +316,3 @@ CREATE AGGREGATE sum(vector) (
 	PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE sum(vector) IS 'sum, element by element';
-
-
--- 9  Schema proxima -------------------------------------------------------------------------------------
-
-DO $schema$
-BEGIN
-	-- The extension itself may be created in a schema of this name, which is then there already.
-	IF pg_catalog.current_schema() OPERATOR(pg_catalog.<>) 'proxima'::name THEN
-		CREATE SCHEMA proxima;
-		COMMENT ON SCHEMA proxima IS 'functions of the extension proxima';
-		GRANT USAGE ON SCHEMA proxima TO PUBLIC;
-	END IF;
-END
-$schema$;
-
-CREATE FUNCTION proxima.simd_tier() RETURNS text
-	AS 'MODULE_PATHNAME', 'proxima_simd_tier' LANGUAGE C STABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION proxima.simd_tier() IS 'instruction set that distances use on this machine';
-
-
--- 10  Access methods ------------------------------------------------------------------------------------
-
-CREATE FUNCTION hnswhandler(internal) RETURNS index_am_handler
-	AS 'MODULE_PATHNAME' LANGUAGE C;
-COMMENT ON FUNCTION hnswhandler(internal) IS 'hnsw index access method handler';
-
-CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER hnswhandler;
-COMMENT ON ACCESS METHOD hnsw IS 'hnsw index access method';
-
-CREATE OPERATOR CLASS vector_l2_ops
-	DEFAULT FOR TYPE vector USING hnsw AS
-	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
-	FUNCTION 1 vector_l2_squared_distance(vector, vector);
-COMMENT ON OPERATOR CLASS vector_l2_ops USING hnsw IS 'L2 distance';
-COMMENT ON OPERATOR FAMILY vector_l2_ops USING hnsw IS 'L2 distance';
-
-CREATE OPERATOR CLASS vector_ip_ops
-	FOR TYPE vector USING hnsw AS
-	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
-	FUNCTION 1 vector_negative_inner_product(vector, vector);
-COMMENT ON OPERATOR CLASS vector_ip_ops USING hnsw IS 'inner product';
-COMMENT ON OPERATOR FAMILY vector_ip_ops USING hnsw IS 'inner product';
-
-CREATE OPERATOR CLASS vector_cosine_ops
-	FOR TYPE vector USING hnsw AS
-	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
-	FUNCTION 1 vector_negative_inner_product(vector, vector),
-	FUNCTION 2 vector_norm(vector);
-COMMENT ON OPERATOR CLASS vector_cosine_ops USING hnsw IS 'cosine distance';
-COMMENT ON OPERATOR FAMILY vector_cosine_ops USING hnsw IS 'cosine distance';
-
-CREATE OPERATOR CLASS vector_l1_ops
-	FOR TYPE vector USING hnsw AS
-	OPERATOR 1 <+> (vector, vector) FOR ORDER BY float_ops,
-	FUNCTION 1 l1_distance(vector, vector);
-COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS 'L1 distance';
-COMMENT ON OPERATOR FAMILY vector_l1_ops USING hnsw IS 'L1 distance';
-
-
--- 11  Looking into an index -----------------------------------------------------------------------------
-
-CREATE FUNCTION proxima.index_info(index regclass) RETURNS jsonb
-	AS 'MODULE_PATHNAME', 'proxima_index_info' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION proxima.index_info(regclass) IS 'what an index of proxima is made of';
-
-CREATE FUNCTION proxima.check_index(index regclass) RETURNS jsonb
-	AS 'MODULE_PATHNAME', 'proxima_check_index' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
-COMMENT ON FUNCTION proxima.check_index(regclass) IS 'reads every page of an index and reports what is wrong with it';
-REVOKE EXECUTE ON FUNCTION proxima.check_index(regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION proxima.check_index(regclass) TO pg_stat_scan_tables;
