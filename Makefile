@@ -1,9 +1,10 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
-.PHONY: help setup build install demo test check deny installcheck isolation prove bench format test-pg18 clean
+.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-clients \
+	test-upgrade bench format test-pg18 clean
 
 help:           ## this list
-	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
 
 setup:          ## install what is missing (Debian: apt-get)
 	@scripts/setup.sh
@@ -13,6 +14,9 @@ build:          ## build the extension
 
 install:        ## copy the built extension into PostgreSQL (DESTDIR for packages)
 	@scripts/install.sh
+
+install-as-vector: ## install it under the name vector too, which clients of pgvector create
+	@scripts/install-as-vector.sh
 
 demo:           ## build, start a private server, load 10,000 embeddings, search
 	@scripts/demo.sh
@@ -34,6 +38,12 @@ isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name f
 
 prove:          ## replicas, crashes, concurrency (TAP); TAP=tests/t/001_replica.pl for one
 	@scripts/prove.sh
+
+test-clients:   ## client libraries from their registries; CLIENTS="python rust node" for some
+	@scripts/test-clients.sh
+
+test-upgrade:   ## pgvector replaced in place, restored from dumps, copied from (PostgreSQL 18, as test-pg18)
+	@scripts/test-upgrade.sh
 
 bench:          ## recall, speed, size and build time on real embeddings
 	@scripts/bench.sh

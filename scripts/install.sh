@@ -9,10 +9,7 @@ library=$target/release/libproxima.so
 lib_dir=${DESTDIR:-}$("$pg_config" --pkglibdir)
 extension_dir=${DESTDIR:-}$("$pg_config" --sharedir)/extension
 
-# Our own directory (packaging with DESTDIR) needs nobody's permission; the system's does.
-writable=$lib_dir
-while [ ! -e "$writable" ]; do writable=$(dirname "$writable"); done
-if [ -w "$writable" ]; then run() { "$@"; }; else run() { as_root "$@"; }; fi
+run() { as_owner_of "$lib_dir" "$@"; }
 
 say "installing into $lib_dir and $extension_dir"
 # A new file in place of the old one: a running server keeps the file that it has mapped.

@@ -55,3 +55,12 @@ as_root() {
 		die "this needs root, and there is no sudo: $*"
 	fi
 }
+
+# as_owner_of DIRECTORY command ...: our own directory (packaging with DESTDIR) needs nobody's permission; the system's
+# does.
+as_owner_of() {
+	local writable=$1
+	shift
+	while [ ! -e "$writable" ]; do writable=$(dirname "$writable"); done
+	if [ -w "$writable" ]; then "$@"; else as_root "$@"; fi
+}

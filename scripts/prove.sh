@@ -2,6 +2,8 @@
 # TAP tests: each starts, kills and compares clusters of its own. TAP="tests/t/001_replica.pl" runs some only.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# In a copy of the installation, which has the extension under both names.
+[ -n "${PROXIMA_TREE:-}" ] || exec "$root/scripts/with-tree.sh" "$0"
 use_postgres
 
 modules=$(dirname "$("$pg_config" --pgxs)")/../test/perl

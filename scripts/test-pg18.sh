@@ -11,7 +11,8 @@
 . "$(dirname "$0")/lib.sh"
 
 suite=forky
-packages=(build-essential clang libclang-dev libipc-run-perl postgresql-18 postgresql-server-dev-18)
+packages=(build-essential clang libclang-dev libipc-run-perl postgresql-18 postgresql-server-dev-18
+	postgresql-18-pgvector)
 debian=$target/pg18-chroot
 ready=$debian/.ready
 script=$root/scripts/test-pg18.sh

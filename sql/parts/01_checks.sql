@@ -1,19 +1,12 @@
 -- Checks ---------------------------------------------------------------------------------------------
 --
--- Clients find these types and access methods by bare name, so there is one of each per database. Stop before
--- anything is created. Operators are qualified because the extension's schema may belong to somebody else.
+-- Anything else of these names. @extension@ is the extension's name; scripts/sql.sh puts it in.
 
 DO $check$
 DECLARE
 	here name := pg_catalog.current_schema();
 	clash text;
 BEGIN
-	IF EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'vector'::name) THEN
-		RAISE EXCEPTION 'proxima and the extension "vector" (pgvector) cannot be in one database'
-			USING ERRCODE = 'duplicate_object',
-			HINT = 'Both define the type vector. Create proxima in another database, or DROP EXTENSION vector first.';
-	END IF;
-
 	-- A table named vector in another schema has a row type of that name; that disturbs nobody.
 	SELECT pg_catalog.format('type %I.%I', n.nspname, t.typname) INTO clash
 		FROM pg_catalog.pg_type t
@@ -33,9 +26,9 @@ BEGIN
 			WHERE nspname OPERATOR(pg_catalog.=) 'proxima'::name;
 	END IF;
 	IF clash IS NOT NULL THEN
-		RAISE EXCEPTION 'proxima cannot be created: % already exists in this database', clash
+		RAISE EXCEPTION '@extension@ cannot be created: % already exists in this database', clash
 			USING ERRCODE = 'duplicate_object',
-			HINT = 'Create proxima in another database, or drop or rename what is in its way.';
+			HINT = 'Create @extension@ in another database, or drop or rename what is in its way.';
 	END IF;
 END
 $check$;

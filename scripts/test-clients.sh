@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Client libraries of pgvector against a private server that has the extension under the name "vector".
+# CLIENTS="python rust node" runs some only. The libraries come from their registries, at the versions that
+# tests/clients pins, and stay in target/clients.
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+use_postgres
+
+home=$target/clients
+tests=$root/tests/clients
+clients=${CLIENTS:-python rust node}
+
+# The packages of tests/clients/python/$2.txt in a virtual environment; made again when the list has changed.
+python_environment() {
+	local environment=$home/$1 list=$tests/python/$2.txt
+	cmp --silent "$list" "$environment/installed.txt" && return
+	say "installing $2.txt"
+	rm -rf "$environment"
+	python3 -m venv "$environment"
+	"$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$list"
+	cp "$list" "$environment/installed.txt"
+}
+
+prepare_python() {
+	python_environment python requirements
+	# langchain-postgres wants an older pgvector package than the others are tested with.
+	python_environment langchain requirements-langchain
+}
+
+run_python() {
+	local pytest=(bin/python -m pytest --rootdir "$tests/python" -c "$tests/python/pytest.ini")
+	PYTHONDONTWRITEBYTECODE=1 "$home/python/${pytest[0]}" "${pytest[@]:1}" "$tests/python" \
+		--ignore "$tests/python/test_langchain.py"
+	PYTHONDONTWRITEBYTECODE=1 "$home/langchain/${pytest[0]}" "${pytest[@]:1}" "$tests/python/test_langchain.py"
+}
+
+prepare_rust() { rust test --no-run --quiet; }
+run_rust() { rust test --quiet; }
+rust() {
+	local verb=$1
+	shift
+	CARGO_TARGET_DIR=$home/rust cargo "$verb" --locked --manifest-path "$tests/rust/Cargo.toml" "$@"
+}
+
+# npm's package "node" is Node itself: Debian's may be too old for the clients.
+prepare_node() {
+	command -v npm >/dev/null || die "npm is missing; run CLIENTS=node make setup"
+	cmp --silent "$tests/node/package-lock.json" "$home/node/installed.json" && return
+	say "installing package-lock.json"
+	rm -rf "$home/node"
+	mkdir -p "$home/node"
+	cp "$tests/node/package.json" "$tests/node/package-lock.json" "$home/node"
+	npm ci --prefix "$home/node" --ignore-scripts --no-audit --no-fund --loglevel=error
+	cp "$tests/node/package-lock.json" "$home/node/installed.json"
+}
+
+run_node() {
+	rm -rf "$home/node/tests"
+	cp -r "$tests/node" "$home/node/tests"
+	(cd "$home/node" && node_modules/.bin/node --test "tests/*.test.mjs")
+}
+
+if [ "${1:-}" = --with-server ]; then
+	for client in $clients; do
+		say "clients: $client"
+		"run_$client"
+	done
+	exit
+fi
+
+for client in $clients; do
+	declare -f "run_$client" >/dev/null || die "no such clients: $client"
+	"prepare_$client"
+done
+"$root/scripts/with-tree.sh" "$root/scripts/cluster.sh" with clients "$root/scripts/test-clients.sh" --with-server
