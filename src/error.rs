@@ -1,6 +1,7 @@
 //! Every error that a user can see: SQLSTATE, message, detail, hint. The only file that raises.
 
 use pages::error::{PageError, Problem};
+use pages::row::Element;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -210,16 +211,31 @@ pub enum IndexError {
         expected: usize,
         actual: usize,
     },
+    TooManyDimensions {
+        limit: u32,
+        method: &'static str,
+    },
+    /// pgvector's spherical classes need a sphere.
+    OneDimension,
+    /// A value whose length and contents disagree.
+    CorruptedValue,
     /// A query and the index's column.
     DifferentDimensions {
+        element: Element,
         left: usize,
         right: usize,
     },
     /// The operator class is for a type that the access method does not know.
-    UnsupportedType,
+    UnsupportedType {
+        method: &'static str,
+    },
     EfConstructionTooSmall,
-    ScanWithoutOrder,
-    SnapshotNotMvcc,
+    ScanWithoutOrder {
+        method: &'static str,
+    },
+    SnapshotNotMvcc {
+        method: &'static str,
+    },
     NoThreads,
     TooManyRows,
     OutOfMemory,
@@ -253,23 +269,43 @@ impl IndexError {
                 Code::ERRCODE_DATA_EXCEPTION,
                 format!("expected {expected} dimensions, not {actual}"),
             ),
-            Self::DifferentDimensions { left, right } => new_report(
-                Code::ERRCODE_DATA_EXCEPTION,
-                format!("different vector dimensions {left} and {right}"),
-            ),
-            Self::UnsupportedType => {
-                new_report(Code::ERRCODE_FEATURE_NOT_SUPPORTED, "type not supported for hnsw index")
+            Self::DifferentDimensions { element, left, right } => {
+                let what = match element {
+                    Element::Float4 => "vector dimensions",
+                    Element::Float2 => "halfvec dimensions",
+                    Element::Sparse => "sparsevec dimensions",
+                    Element::Bit => "bit lengths",
+                };
+                new_report(Code::ERRCODE_DATA_EXCEPTION, format!("different {what} {left} and {right}"))
             }
+            Self::TooManyDimensions { limit, method } => new_report(
+                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                format!("column cannot have more than {limit} dimensions for {method} index"),
+            ),
+            Self::OneDimension => new_report(
+                Code::ERRCODE_INVALID_PARAMETER_VALUE,
+                "dimensions must be greater than one for this opclass",
+            ),
+            Self::CorruptedValue => new_report(
+                Code::ERRCODE_DATA_CORRUPTED,
+                "stored value has a length that does not match its dimensions",
+            ),
+            Self::UnsupportedType { method } => new_report(
+                Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("type not supported for {method} index"),
+            ),
             Self::EfConstructionTooSmall => new_report(
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "ef_construction must be greater than or equal to 2 * m",
             ),
-            Self::ScanWithoutOrder => {
-                new_report(Code::ERRCODE_INTERNAL_ERROR, "cannot scan hnsw index without order")
-            }
-            Self::SnapshotNotMvcc => {
-                new_report(Code::ERRCODE_INTERNAL_ERROR, "non-MVCC snapshots are not supported with hnsw")
-            }
+            Self::ScanWithoutOrder { method } => new_report(
+                Code::ERRCODE_INTERNAL_ERROR,
+                format!("cannot scan {method} index without order"),
+            ),
+            Self::SnapshotNotMvcc { method } => new_report(
+                Code::ERRCODE_INTERNAL_ERROR,
+                format!("non-MVCC snapshots are not supported with {method}"),
+            ),
             Self::NoThreads => new_report(
                 Code::ERRCODE_INSUFFICIENT_RESOURCES,
                 "could not start threads for the index build",
@@ -285,7 +321,7 @@ impl IndexError {
                 .set_hint("Lower maintenance_work_mem."),
             Self::Cancelled => new_report(Code::ERRCODE_QUERY_CANCELED, "index build was canceled"),
             Self::NotOurs { name } => {
-                new_report(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an hnsw index"))
+                new_report(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an hnsw or ivfflat index"))
             }
         }
     }
@@ -328,6 +364,15 @@ pub fn warn_build_memory(rows: usize) {
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")
+        .report(PgLogLevel::WARNING);
+}
+
+/// Tells the user that VACUUM has left an index alone, because another program wrote it.
+pub fn warn_foreign_index(index: &str) {
+    let message = format!("index \"{index}\" contains a page of another format at block 0");
+    new_report(PgSqlErrorCode::ERRCODE_INDEX_CORRUPTED, message)
+        .set_detail("VACUUM left the index as it is.")
+        .set_hint("Please REINDEX it.")
         .report(PgLogLevel::WARNING);
 }
 

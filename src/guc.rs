@@ -39,17 +39,24 @@ pub struct ScanSettings {
     pub scan_mem_multiplier: f64,
     /// `proxima.recall_target`.
     pub recall_target: f64,
+    /// Rows after which a scan that is not iterative ends.
+    pub first_rows: usize,
 }
 
 /// pgvector's default of `hnsw.ef_search`, which `off` means when nobody set it.
 pub const EF_SEARCH_DEFAULT: i32 = 40;
 const MAX_SCAN_TUPLES_DEFAULT: i32 = 20_000;
+/// Most lists of an ivfflat index.
+const PROBES_MAX: i32 = 32_768;
 
 static mut EF_SEARCH: c_int = EF_SEARCH_DEFAULT;
 static mut ITERATIVE_SCAN: c_int = 2;
 static mut MAX_SCAN_TUPLES: c_int = MAX_SCAN_TUPLES_DEFAULT;
 static mut SCAN_MEM_MULTIPLIER: f64 = 1.0;
 static mut RECALL_TARGET: f64 = 0.95;
+static mut PROBES: c_int = 1;
+static mut MAX_PROBES: c_int = PROBES_MAX;
+static mut IVFFLAT_ITERATIVE_SCAN: c_int = 1;
 
 thread_local! {
     static EF_SEARCH_IS_SET: Cell<bool> = const { Cell::new(false) };
@@ -57,8 +64,8 @@ thread_local! {
     static PGVECTOR_OWNS_SETTINGS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The settings in force. Runs on the backend's main thread.
-pub fn scan_settings() -> ScanSettings {
+/// The settings in force for `hnsw`. Runs on the backend's main thread.
+pub fn hnsw_settings() -> ScanSettings {
     if PGVECTOR_OWNS_SETTINGS.get() {
         return settings_by_name();
     }
@@ -75,6 +82,28 @@ pub fn scan_settings() -> ScanSettings {
         max_scan_tuples: MAX_SCAN_TUPLES_IS_SET.get().then_some(max_scan_tuples),
         scan_mem_multiplier,
         recall_target,
+        first_rows: ef_search as usize,
+    }
+}
+
+/// The settings in force for an `ivfflat` index of `rows` rows and `lists` lists. Runs on the backend's main thread.
+pub fn ivfflat_settings(rows: u64, lists: u32) -> ScanSettings {
+    // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
+    let (probes, iterative_scan, recall_target) = unsafe { (PROBES, IVFFLAT_ITERATIVE_SCAN, RECALL_TARGET) };
+    let (probes, iterative_scan) = if PGVECTOR_OWNS_SETTINGS.get() {
+        let probes = text_of(c"ivfflat.probes").and_then(|text| text.parse().ok());
+        (probes.unwrap_or(1), 1)
+    } else {
+        (probes, iterative_scan)
+    };
+    let share = (f64::from(probes) / f64::from(lists.max(1))).min(1.0);
+    ScanSettings {
+        ef_search: None,
+        iterative_scan: if iterative_scan == 0 { IterativeScan::Off } else { IterativeScan::StrictOrder },
+        max_scan_tuples: None,
+        scan_mem_multiplier: 1.0,
+        recall_target,
+        first_rows: ((rows as f64 * share) as usize).max(EF_SEARCH_DEFAULT as usize),
     }
 }
 
@@ -92,6 +121,7 @@ fn settings_by_name() -> ScanSettings {
         scan_mem_multiplier: number(c"hnsw.scan_mem_multiplier").unwrap_or(1.0),
         // SAFETY: a plain value that PostgreSQL's settings code writes on this thread.
         recall_target: unsafe { RECALL_TARGET },
+        first_rows: EF_SEARCH_DEFAULT as usize,
     }
 }
 
@@ -143,7 +173,8 @@ struct IntSetting {
     place: *mut c_int,
     default: c_int,
     range: (c_int, c_int),
-    assign: unsafe extern "C-unwind" fn(c_int, *mut c_void),
+    /// Learns whether the value is the built-in default.
+    assign: Option<unsafe extern "C-unwind" fn(c_int, *mut c_void)>,
 }
 
 impl IntSetting {
@@ -160,8 +191,8 @@ impl IntSetting {
                 self.range.1,
                 pg_sys::GucContext::PGC_USERSET,
                 0,
-                Some(check_int),
-                Some(self.assign),
+                if self.assign.is_some() { Some(check_int) } else { None },
+                self.assign,
                 None,
             );
         }
@@ -218,6 +249,8 @@ pub fn init() {
     }
     define_hnsw();
     compat::reserve_setting_prefix(c"hnsw");
+    define_ivfflat();
+    compat::reserve_setting_prefix(c"ivfflat");
 }
 
 fn define_hnsw() {
@@ -228,10 +261,16 @@ fn define_hnsw() {
         place: &raw mut EF_SEARCH,
         default: EF_SEARCH_DEFAULT,
         range: (1, 1000),
-        assign: assign_ef_search,
+        assign: Some(assign_ef_search),
     }
     .define();
-    define_iterative_scan();
+    EnumSetting {
+        name: c"hnsw.iterative_scan",
+        place: &raw mut ITERATIVE_SCAN,
+        default: 2,
+        values: ITERATIVE_SCAN_VALUES.0.as_ptr(),
+    }
+    .define();
     IntSetting {
         name: c"hnsw.max_scan_tuples",
         description: c"Sets the max number of tuples to visit for iterative scans",
@@ -239,7 +278,7 @@ fn define_hnsw() {
         place: &raw mut MAX_SCAN_TUPLES,
         default: MAX_SCAN_TUPLES_DEFAULT,
         range: (1, c_int::MAX),
-        assign: assign_max_scan_tuples,
+        assign: Some(assign_max_scan_tuples),
     }
     .define();
     RealSetting {
@@ -253,38 +292,81 @@ fn define_hnsw() {
     .define();
 }
 
-/// The values of `hnsw.iterative_scan`, with static storage as PostgreSQL wants it.
-struct Entries([pg_sys::config_enum_entry; 4]);
+fn define_ivfflat() {
+    IntSetting {
+        name: c"ivfflat.probes",
+        description: c"Sets the number of probes",
+        detail: c"Valid range is 1..lists.",
+        place: &raw mut PROBES,
+        default: 1,
+        range: (1, PROBES_MAX),
+        assign: None,
+    }
+    .define();
+    EnumSetting {
+        name: c"ivfflat.iterative_scan",
+        place: &raw mut IVFFLAT_ITERATIVE_SCAN,
+        default: 1,
+        values: IVFFLAT_ITERATIVE_SCAN_VALUES.0.as_ptr(),
+    }
+    .define();
+    IntSetting {
+        name: c"ivfflat.max_probes",
+        description: c"Sets the max number of probes for iterative scans",
+        detail: c"Accepted for compatibility; scans go on until the query has its rows.",
+        place: &raw mut MAX_PROBES,
+        default: PROBES_MAX,
+        range: (1, PROBES_MAX),
+        assign: None,
+    }
+    .define();
+}
+
+/// The values of an iterative scan's setting, with static storage as PostgreSQL wants it.
+struct Entries<const N: usize>([pg_sys::config_enum_entry; N]);
 // SAFETY: the entries are constants that nobody writes.
-unsafe impl Sync for Entries {}
+unsafe impl<const N: usize> Sync for Entries<N> {}
 
 const fn entry(name: &'static CStr, val: c_int) -> pg_sys::config_enum_entry {
     pg_sys::config_enum_entry { name: name.as_ptr(), val, hidden: false }
 }
 
-static ITERATIVE_SCAN_VALUES: Entries = Entries([
-    entry(c"off", 0),
-    entry(c"relaxed_order", 1),
-    entry(c"strict_order", 2),
-    pg_sys::config_enum_entry { name: std::ptr::null::<c_char>(), val: 0, hidden: false },
-]);
+const END: pg_sys::config_enum_entry =
+    pg_sys::config_enum_entry { name: std::ptr::null::<c_char>(), val: 0, hidden: false };
 
-fn define_iterative_scan() {
-    // SAFETY: strings, values and the place are static.
-    unsafe {
-        pg_sys::DefineCustomEnumVariable(
-            c"hnsw.iterative_scan".as_ptr(),
-            c"Sets the mode for iterative scans".as_ptr(),
-            std::ptr::null(),
-            &raw mut ITERATIVE_SCAN,
-            2,
-            ITERATIVE_SCAN_VALUES.0.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            0,
-            None,
-            None,
-            None,
-        );
+static ITERATIVE_SCAN_VALUES: Entries<4> =
+    Entries([entry(c"off", 0), entry(c"relaxed_order", 1), entry(c"strict_order", 2), END]);
+
+/// Rows of a graph come in strict order anyway.
+static IVFFLAT_ITERATIVE_SCAN_VALUES: Entries<3> =
+    Entries([entry(c"off", 0), entry(c"relaxed_order", 1), END]);
+
+/// The mode of iterative scans.
+struct EnumSetting {
+    name: &'static CStr,
+    place: *mut c_int,
+    default: c_int,
+    values: *const pg_sys::config_enum_entry,
+}
+
+impl EnumSetting {
+    fn define(&self) {
+        // SAFETY: strings, values and the place are static.
+        unsafe {
+            pg_sys::DefineCustomEnumVariable(
+                self.name.as_ptr(),
+                c"Sets the mode for iterative scans".as_ptr(),
+                std::ptr::null(),
+                self.place,
+                self.default,
+                self.values,
+                pg_sys::GucContext::PGC_USERSET,
+                0,
+                None,
+                None,
+                None,
+            );
+        }
     }
 }
 

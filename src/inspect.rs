@@ -24,9 +24,9 @@ fn index_argument(call: Call<'_>) -> u32 {
 
 fn info_text(index: u32) -> String {
     let info = with_index(index, |index| index.info()).or_report();
-    let IndexInfo { metric, dim, m, ef_construction, segments, pending_pages } = info;
+    let IndexInfo { method, element, metric, dim, m, ef_construction, segments, pending_pages } = info;
     let mut text = format!(
-        "{{\"method\": \"hnsw\", \"metric\": \"{metric}\", \"dimensions\": {dim}, \"m\": {m}, \
+        "{{\"method\": \"{method}\", \"type\": \"{element}\", \"metric\": \"{metric}\", \"dimensions\": {dim}, \"m\": {m}, \
          \"ef_construction\": {ef_construction}, \"pending_pages\": {pending_pages}, \"segments\": ["
     );
     for (at, segment) in segments.iter().enumerate() {

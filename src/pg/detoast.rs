@@ -1,39 +1,33 @@
-//! Vectors out of datums, for code that handles many and frees each.
+//! Values of varlena types, for code that handles many and frees each.
 
 use pgrx::pg_sys::{self, Datum};
 
-/// Bytes before the floats: varlena length, dimensions, a reserved field.
-const HEADER_BYTES: usize = 8;
-
-/// A vector's floats; a detoasted copy is freed on drop.
-pub struct DetoastedVector {
+/// A value in one piece, with a 4-byte length word; a copy that detoasting made is freed on drop.
+pub struct Detoasted {
     original: *mut pg_sys::varlena,
     plain: *mut pg_sys::varlena,
-    dim: usize,
 }
 
-impl DetoastedVector {
+impl Detoasted {
     /// # Safety
-    /// `datum` is a value of type `vector` that is not null and outlives the result.
+    /// `datum` is a value of a varlena type that is not null and outlives the result.
     pub unsafe fn new(datum: Datum) -> Self {
         let original = datum.cast_mut_ptr::<pg_sys::varlena>();
-        // SAFETY: by the contract; the detoasted value has a 4-byte length, and every vector has 8 bytes of header.
-        unsafe {
-            let plain = pg_sys::pg_detoast_datum(original);
-            let stored = plain.cast::<u8>().add(4).cast::<u16>().read_unaligned();
-            let floats = pgrx::varsize(plain).saturating_sub(HEADER_BYTES) / size_of::<f32>();
-            Self { original, plain, dim: floats.min(usize::from(stored)) }
-        }
+        // SAFETY: by the contract.
+        Self { original, plain: unsafe { pg_sys::pg_detoast_datum(original) } }
     }
 
-    /// The floats.
-    pub fn as_slice(&self) -> &[f32] {
-        // SAFETY: `dim` floats follow the header, inside the varlena's length; palloc aligns to 8.
-        unsafe { std::slice::from_raw_parts(self.plain.cast::<u8>().add(HEADER_BYTES).cast(), self.dim) }
+    /// The bytes behind the length word; they start at a multiple of 4.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the value has as many bytes as its length word says, the word included.
+        unsafe {
+            let length = pgrx::varsize_4b(self.plain).saturating_sub(pg_sys::VARHDRSZ);
+            std::slice::from_raw_parts(self.plain.cast::<u8>().add(pg_sys::VARHDRSZ), length)
+        }
     }
 }
 
-impl Drop for DetoastedVector {
+impl Drop for Detoasted {
     fn drop(&mut self) {
         if self.plain != self.original && !std::thread::panicking() {
             // SAFETY: the copy was palloc'd by pg_detoast_datum and nothing else refers to it.

@@ -8,6 +8,7 @@ pub mod datum;
 pub mod detoast;
 pub mod message;
 pub mod progress;
+pub mod reloptions;
 pub mod text;
 pub mod threads;
 pub mod tid;

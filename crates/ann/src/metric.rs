@@ -12,6 +12,10 @@ pub enum Metric {
     Cosine = 3,
     /// Taxicab distance, `<+>`.
     L1 = 4,
+    /// Number of bits that differ, `<~>`.
+    Hamming = 5,
+    /// One less the share of common bits among those set in either, `<%>`.
+    Jaccard = 6,
 }
 
 impl Metric {
@@ -22,12 +26,14 @@ impl Metric {
             2 => Some(Self::InnerProduct),
             3 => Some(Self::Cosine),
             4 => Some(Self::L1),
+            5 => Some(Self::Hamming),
+            6 => Some(Self::Jaccard),
             _ => None,
         }
     }
 
     /// Whether 1-bit codes estimate this distance, so that a node can hold its neighbours' codes.
     pub fn has_estimates(self) -> bool {
-        !matches!(self, Self::L1)
+        !matches!(self, Self::L1 | Self::Jaccard)
     }
 }

@@ -7,13 +7,14 @@ use std::collections::HashSet;
 
 use crate::error::PageError;
 use crate::format::meta::Meta;
-use crate::format::node::NodeView;
+use crate::format::node::{NodeView, VectorAddress};
 use crate::format::page::{self, PageKind};
 use crate::format::segment::SegmentHeader;
-use crate::pager::{BlockNumber, NO_BLOCK, Pager};
-use crate::plan::{NodePlan, encoding_of};
+use crate::pager::{BlockNumber, Pager};
+use crate::plan::{NodePlan, OwnCode};
+use crate::segment::vectors;
 use crate::tids::{self, HeapTid};
-use crate::{format, pending};
+use crate::pending;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,6 +102,7 @@ impl<P: Pager> Checker<'_, P> {
         let shared = |kind| (kind, segment);
         for page in 0..header.pages {
             let kind = match page {
+                _ if header.vector_bytes() > 0 && page >= header.vector_page => shared(PageKind::Vectors),
                 _ if page >= header.tid_page => shared(PageKind::Tids),
                 _ if page >= header.node_page => shared(PageKind::Nodes),
                 _ => shared(PageKind::Centroid),
@@ -112,6 +114,9 @@ impl<P: Pager> Checker<'_, P> {
             page::check(&*self.pager.read(block)?, block, kind.0, kind.1)?;
         }
         self.check_graph(segment, &header, &plan)?;
+        if plan.own() == OwnCode::Elsewhere {
+            self.check_vectors(meta, segment, &header, &plan)?;
+        }
         self.check_tids(segment, &header)
     }
 
@@ -173,6 +178,33 @@ impl<P: Pager> Checker<'_, P> {
         Ok((node.row_start, node.row_count))
     }
 
+    /// Checks that the nodes' vectors follow each other without gaps.
+    fn check_vectors(
+        &mut self,
+        meta: &Meta,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+    ) -> Result<(), PageError> {
+        let (mut next, mut vector) = (0, Vec::new());
+        for id in 0..header.nodes {
+            let (block, offset) = locate(header, id);
+            let bytes = self.pager.read(block)?;
+            let node = NodeView::new(plan, &page::content(&bytes)[offset..][..plan.node_bytes()]);
+            let address = VectorAddress::load(node.own());
+            drop(bytes);
+            if address.offset != next {
+                self.problem(PageError::damaged(block, "address of a vector"));
+            }
+            next = address.offset.saturating_add(u64::from(address.bytes));
+            let read = vectors::read(self.pager, (segment, header), (address, block), meta.dim, &mut vector);
+            if let Err(error) = read {
+                self.problem(error);
+            }
+        }
+        Ok(())
+    }
+
     fn neighbors(
         &self,
         segment: u32,
@@ -214,10 +246,8 @@ impl<P: Pager> Checker<'_, P> {
     }
 
     fn check_pending(&mut self, meta: &Meta) -> Result<(), PageError> {
-        let encoding = encoding_of(meta.encoding).ok_or(PageError::damaged(0, "encoding"))?;
-        let own_bytes = quant::self_code::code_bytes(encoding, meta.padded_dim as usize);
         let (report, live) = (&mut self.report, &mut self.live);
-        pending::for_each(self.pager, meta, own_bytes, &mut |entry, _| {
+        pending::for_each(self.pager, meta, &mut |entry, _| {
             if entry.is_dead() {
                 report.dead_rows += 1;
             } else {
@@ -225,14 +255,11 @@ impl<P: Pager> Checker<'_, P> {
                 report.repeated_tids += u64::from(!live.insert(entry.tid()));
             }
         })?;
-        let entry_bytes = format::pending::entry_bytes(own_bytes);
-        for stripe in &meta.stripes {
-            let mut block = stripe.head;
-            while block != NO_BLOCK && self.blocks.insert(block) {
-                (_, block) = format::pending::check(&*self.pager.read(block)?, block, entry_bytes)?;
-            }
-        }
-        Ok(())
+        let blocks = &mut self.blocks;
+        pending::for_each_page(self.pager, meta, &mut |block, _, _| {
+            blocks.insert(block);
+            Ok(())
+        })
     }
 }
 

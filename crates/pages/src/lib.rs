@@ -12,6 +12,7 @@ pub mod pager;
 pub mod pending;
 pub mod plain;
 pub mod plan;
+pub mod row;
 pub mod segment;
 pub mod space;
 pub mod tids;

@@ -19,8 +19,8 @@
 use crate::error::PageError;
 use crate::format::meta::{Meta, STRIPES, Stripe};
 use crate::format::page;
-use crate::format::pending::{self as format, PendingEntry};
-use crate::pager::{BlockNumber, NO_BLOCK, PageChange, Pager};
+use crate::format::pending::{self as format, Entries, PendingEntry, PendingPage};
+use crate::pager::{BlockNumber, NO_BLOCK, PageBytes, PageChange, Pager};
 use crate::tids::HeapTid;
 
 impl PendingEntry {
@@ -56,27 +56,26 @@ pub fn append<P: Pager>(
             Some(first) => tail = first,
         }
     }
-    let entry_bytes = format::entry_bytes(own.len());
+    let entries = entries_of(meta)?;
     let mut steps = 0u64;
     loop {
         let mut change = pager.change();
         let bytes = change.page(tail)?;
-        let (count, next) = format::check(bytes, tail, entry_bytes)?;
-        if next != NO_BLOCK {
+        let page = entries.check(bytes, tail)?;
+        if page.next != NO_BLOCK {
             steps += 1;
             if steps > u64::from(pager.block_count()) {
                 return Err(PageError::damaged(tail, "chain of pending pages"));
             }
-            tail = next;
+            tail = page.next;
             continue;
         }
-        if count < format::capacity(entry_bytes) {
-            format::push(bytes, entry_bytes, entry, own);
+        if entries.has_room(page, own.len()) {
+            entries.push(bytes, page, entry, own);
             change.commit();
         } else {
             let (block, bytes) = change.new_page()?;
-            format::init(bytes, entry_bytes);
-            format::push(bytes, entry_bytes, entry, own);
+            start_page(entries, bytes, block, entry, own)?;
             page::set_next(change.page(tail)?, block);
             change.commit();
             tail = block;
@@ -94,19 +93,37 @@ fn start_stripe<P: Pager>(
     entry: &PendingEntry,
     own: &[u8],
 ) -> Result<Option<BlockNumber>, PageError> {
-    let entry_bytes = format::entry_bytes(own.len());
     let mut change = pager.change();
     let mut meta = Meta::load(change.page(0)?)?;
     if meta.stripes[stripe].tail != NO_BLOCK {
         return Ok(Some(meta.stripes[stripe].tail));
     }
+    let entries = entries_of(&meta)?;
     let (block, bytes) = change.new_page()?;
-    format::init(bytes, entry_bytes);
-    format::push(bytes, entry_bytes, entry, own);
+    start_page(entries, bytes, block, entry, own)?;
     meta.stripes[stripe] = Stripe { head: block, tail: block };
     meta.store(change.page(0)?);
     change.commit();
     Ok(None)
+}
+
+/// The shape of an index's pending rows.
+fn entries_of(meta: &Meta) -> Result<Entries, PageError> {
+    meta.pending_entries().ok_or(PageError::damaged(0, "encoding"))
+}
+
+/// Makes `bytes` a pending page with one row.
+fn start_page(
+    entries: Entries,
+    bytes: &mut PageBytes,
+    block: BlockNumber,
+    entry: &PendingEntry,
+    own: &[u8],
+) -> Result<(), PageError> {
+    entries.init(bytes);
+    let page = entries.check(bytes, block)?;
+    entries.push(bytes, page, entry, own);
+    Ok(())
 }
 
 /// Brings the meta page's hint up to date, unless another backend has changed it from what the caller `known`: then
@@ -136,37 +153,39 @@ fn advance_tail<P: Pager>(
 pub fn for_each<P: Pager>(
     pager: &P,
     meta: &Meta,
-    own_bytes: usize,
     visit: &mut dyn FnMut(&PendingEntry, &[u8]),
 ) -> Result<(), PageError> {
-    let entry_bytes = format::entry_bytes(own_bytes);
-    for_each_page(pager, meta, entry_bytes, &mut |block, bytes, count| {
-        for at in 0..count {
-            let (entry, code) = format::entry(bytes, at, entry_bytes);
+    let entries = entries_of(meta)?;
+    for_each_page(pager, meta, &mut |block, bytes, page| {
+        for (_, entry, own) in entries.iter(bytes, page) {
             if entry.offset == 0 || !entry.scale.is_finite() || !(0.0..f32::INFINITY).contains(&entry.error) {
                 return Err(PageError::damaged(block, "pending row"));
             }
-            visit(&entry, &code[..own_bytes]);
+            visit(&entry, own);
         }
         Ok(())
     })
 }
 
-type PageVisitor<'v> = dyn FnMut(BlockNumber, &crate::PageBytes, usize) -> Result<(), PageError> + 'v;
+type PageVisitor<'v> = dyn FnMut(BlockNumber, &PageBytes, PendingPage) -> Result<(), PageError> + 'v;
 
-fn for_each_page<P: Pager>(
+/// Calls `visit` for every page of every stripe.
+///
+/// # Errors
+/// As [`for_each`].
+pub fn for_each_page<P: Pager>(
     pager: &P,
     meta: &Meta,
-    entry_bytes: usize,
     visit: &mut PageVisitor<'_>,
 ) -> Result<(), PageError> {
+    let entries = entries_of(meta)?;
     for stripe in &meta.stripes {
         let mut block = stripe.head;
         let (mut steps, mut limit) = (0, 0);
         while block != NO_BLOCK {
             let bytes = pager.read(block)?;
-            let (count, next) = format::check(&bytes, block, entry_bytes)?;
-            visit(block, &bytes, count)?;
+            let page = entries.check(&bytes, block)?;
+            visit(block, &bytes, page)?;
             drop(bytes);
             steps += 1;
             // The chain may grow while it is read, so the size of the file is asked for again before giving up.
@@ -176,7 +195,7 @@ fn for_each_page<P: Pager>(
             if steps > limit {
                 return Err(PageError::damaged(block, "chain of pending pages"));
             }
-            block = next;
+            block = page.next;
         }
     }
     Ok(())
@@ -192,14 +211,13 @@ fn for_each_page<P: Pager>(
 pub fn mark_dead<P: Pager>(
     pager: &P,
     meta: &Meta,
-    own_bytes: usize,
     is_dead: &mut dyn FnMut(HeapTid) -> bool,
 ) -> Result<(u64, u64), PageError> {
-    let entry_bytes = format::entry_bytes(own_bytes);
+    let entries = entries_of(meta)?;
     let mut live: Vec<(BlockNumber, usize, HeapTid)> = Vec::new();
-    for_each_page(pager, meta, entry_bytes, &mut |block, bytes, count| {
-        let entries = (0..count).map(|at| (at, format::entry(bytes, at, entry_bytes).0));
-        live.extend(entries.filter(|(_, e)| !e.is_dead()).map(|(at, e)| (block, at, e.tid())));
+    for_each_page(pager, meta, &mut |block, bytes, page| {
+        let on_page = entries.iter(bytes, page).filter(|(_, entry, _)| !entry.is_dead());
+        live.extend(on_page.map(|(at, entry, _)| (block, at, entry.tid())));
         Ok(())
     })?;
     let total = live.len() as u64;
@@ -207,7 +225,7 @@ pub fn mark_dead<P: Pager>(
     for page in live.chunk_by(|a, b| a.0 == b.0) {
         let mut change = pager.change();
         let bytes = change.page(page[0].0)?;
-        page.iter().for_each(|(_, at, _)| format::mark_dead(bytes, *at, entry_bytes));
+        page.iter().for_each(|(_, at, _)| format::mark_dead(bytes, *at));
         change.commit();
     }
     Ok((live.len() as u64, total - live.len() as u64))

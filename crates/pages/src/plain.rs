@@ -4,13 +4,11 @@
 use std::ops::Range;
 
 use ann::search::{Graph, Hop, Measured};
-use kernels::{Coded, Kernels};
 
 use crate::error::PageError;
 use crate::format::meta::Meta;
 use crate::format::segment::{SegmentHeader, TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
 use crate::pager::Pager;
-use crate::plan::encoding_of;
 use crate::space::SegmentQuery;
 use crate::{pending, tids};
 
@@ -43,25 +41,18 @@ pub struct PendingRows<'a, P> {
     pager: &'a P,
     meta: &'a Meta,
     query: Option<&'a SegmentQuery>,
-    own_bytes: usize,
-    coded: Coded<'static>,
     unranked_flag: u16,
 }
 
 impl<'a, P: Pager> PendingRows<'a, P> {
     /// `query`: about the centroid that the meta page names. Without one, rows get `unranked_flag`.
-    ///
-    /// # Errors
-    /// If the meta page names an unknown encoding.
     pub fn new(
         pager: &'a P,
         meta: &'a Meta,
         query: Option<&'a SegmentQuery>,
         unranked_flag: u16,
-    ) -> Result<Self, PageError> {
-        let encoding = encoding_of(meta.encoding).ok_or(PageError::damaged(0, "encoding"))?;
-        let own_bytes = quant::self_code::code_bytes(encoding, meta.padded_dim as usize);
-        Ok(Self { pager, meta, query, own_bytes, coded: Kernels::get().coded(encoding), unranked_flag })
+    ) -> Self {
+        Self { pager, meta, query, unranked_flag }
     }
 }
 
@@ -87,7 +78,7 @@ impl<P: Pager> Graph for PendingRows<'_, P> {
     fn prefetch(&self, _id: u32) {}
 
     fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {
-        pending::for_each(self.pager, self.meta, self.own_bytes, &mut |entry, own| {
+        pending::for_each(self.pager, self.meta, &mut |entry, own| {
             if entry.is_dead() {
                 return;
             }
@@ -95,7 +86,7 @@ impl<P: Pager> Graph for PendingRows<'_, P> {
             match self.query {
                 Some(query) if !is_unranked => {
                     let payload = pack(entry.block, entry.offset, 0);
-                    let row = query.measure_pending(&self.coded, own, entry.scale, entry.error);
+                    let row = query.measure_pending(own, entry.scale, entry.error);
                     visit(Measured { payload, ..row });
                 }
                 Some(_) => visit(unranked(entry.block, entry.offset, entry.flags)),

@@ -4,71 +4,114 @@
 //! nodes fit; three quarters of the degree if that makes two fit; then one node a page, with a shorter degree or a
 //! coarser own vector when it must; and from the dimension at which the neighbors' codes no longer fit, nodes that
 //! hold only the neighbors' numbers. So do vectors of at most 64 dimensions: as many bits say too little of a
-//! neighbor, and its own node is small enough to be read.
+//! neighbor, and its own node is small enough to be read. Bits are their own code, so that they are worth their place
+//! at any length that fits. A sparse vector's length varies, so nodes only have its address.
 
 use kernels::Encoding;
 
-use crate::format::node::{BATCH_LANES, NodeHeader};
+use crate::format::node::{BATCH_LANES, NodeHeader, VectorAddress};
 use crate::format::page::CONTENT_BYTES;
+use crate::row::Element;
 
 /// Up to this many padded dimensions, 1-bit codes are not worth their place.
 const INLINE_DIM_MIN: usize = 64;
+
+/// What a node holds of its own vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnCode {
+    /// A code of the residual.
+    Residual(Encoding),
+    /// The bits.
+    Bits,
+    /// The address of the sparse vector.
+    Elsewhere,
+}
+
+impl OwnCode {
+    /// The stored number.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Residual(Encoding::F16) => 1,
+            Self::Residual(Encoding::I8) => 2,
+            Self::Residual(Encoding::I4) => 3,
+            Self::Bits => 4,
+            Self::Elsewhere => 5,
+        }
+    }
+
+    /// What has this stored number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Residual(Encoding::F16)),
+            2 => Some(Self::Residual(Encoding::I8)),
+            3 => Some(Self::Residual(Encoding::I4)),
+            4 => Some(Self::Bits),
+            5 => Some(Self::Elsewhere),
+            _ => None,
+        }
+    }
+
+    /// Whether rows of this element are stored so.
+    pub fn is_of(self, element: Element) -> bool {
+        match self {
+            Self::Residual(_) => matches!(element, Element::Float4 | Element::Float2),
+            Self::Bits => element == Element::Bit,
+            Self::Elsewhere => element == Element::Sparse,
+        }
+    }
+
+    /// Bytes in a node.
+    pub fn node_bytes(self, padded_dim: usize) -> usize {
+        match self {
+            Self::Residual(encoding) => quant::self_code::code_bytes(encoding, padded_dim),
+            Self::Bits => padded_dim / 8,
+            Self::Elsewhere => size_of::<VectorAddress>(),
+        }
+    }
+}
 
 /// The shape of all nodes of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodePlan {
     padded_dim: usize,
     lanes: usize,
-    encoding: Encoding,
+    own: OwnCode,
     inline: bool,
 }
 
 impl NodePlan {
-    /// The plan for `padded_dim` dimensions (a multiple of 64, at most 16,000) and a wanted degree of `degree`
-    /// (2 m). `inline`: whether the metric has 1-bit estimates.
-    pub fn choose(padded_dim: usize, degree: usize, inline: bool) -> Self {
+    /// The plan for rows of this element with `padded_dim` coordinates (a multiple of 64) and a wanted degree of
+    /// `degree` (2 m). `inline`: whether the metric has 1-bit estimates.
+    pub fn choose(element: Element, padded_dim: usize, degree: usize, inline: bool) -> Self {
         let full = degree.max(8).next_multiple_of(8);
-        let plan = |lanes: usize, encoding, inline| Self { padded_dim, lanes, encoding, inline };
-        let largest = |encoding, inline, least: usize| {
-            let mut lanes = full;
-            while lanes >= least.max(8) {
-                let candidate = plan(lanes, encoding, inline);
-                if candidate.nodes_per_page() > 0 {
-                    return Some(candidate);
-                }
-                lanes -= 8;
-            }
-            None
+        let wanted = Wanted { padded_dim, full };
+        let inline_plan = match element {
+            _ if !inline => None,
+            Element::Float4 | Element::Float2 => wanted.dense_inline(),
+            Element::Bit => wanted.largest(OwnCode::Bits, true, full.min(32) / 2),
+            Element::Sparse => wanted.largest(OwnCode::Elsewhere, true, full.min(32) / 2),
         };
-        if inline && padded_dim > INLINE_DIM_MIN {
-            let three_quarters = plan((full * 3 / 4).next_multiple_of(8), Encoding::F16, true);
-            let wide = largest(Encoding::F16, true, full * 3 / 4);
-            match wide {
-                Some(wide) if wide.nodes_per_page() == 1 && three_quarters.nodes_per_page() == 2 => {
-                    return three_quarters;
-                }
-                Some(wide) => return wide,
-                None => {}
-            }
-            // Four bits lose so much that the executor would have to look at hundreds of rows to know their order.
-            if let Some(found) = largest(Encoding::I8, true, full.min(32) / 2) {
-                return found;
-            }
-        }
-        for encoding in [Encoding::F16, Encoding::I8, Encoding::I4] {
-            if let Some(found) = largest(encoding, false, full.min(24)) {
-                return found;
-            }
-        }
-        plan(8, Encoding::I4, false)
+        let own_codes: &[OwnCode] = match element {
+            Element::Float4 | Element::Float2 => &[
+                OwnCode::Residual(Encoding::F16),
+                OwnCode::Residual(Encoding::I8),
+                OwnCode::Residual(Encoding::I4),
+            ],
+            Element::Bit => &[OwnCode::Bits],
+            Element::Sparse => &[OwnCode::Elsewhere],
+        };
+        let coarsest = own_codes[own_codes.len() - 1];
+        inline_plan
+            .or_else(|| own_codes.iter().find_map(|&own| wanted.largest(own, false, full.min(24))))
+            .unwrap_or(Self { padded_dim, lanes: 8, own: coarsest, inline: false })
     }
 
     /// The plan that a segment header describes, if its numbers make a node that fits a page.
-    pub fn from_parts(padded_dim: usize, lanes: usize, encoding: u8, inline: u8) -> Option<Self> {
-        let encoding = encoding_of(encoding)?;
+    pub fn from_parts(padded_dim: usize, lanes: usize, own: u8, inline: u8) -> Option<Self> {
+        let own = OwnCode::from_number(own)?;
         let is_whole = lanes.is_multiple_of(8) && padded_dim.is_multiple_of(64);
         let is_sound = is_whole && lanes > 0 && lanes <= 208 && inline <= 1;
-        let plan = Self { padded_dim, lanes, encoding, inline: inline == 1 };
+        let plan = Self { padded_dim, lanes, own, inline: inline == 1 };
         (is_sound && plan.nodes_per_page() > 0).then_some(plan)
     }
 
@@ -84,10 +127,10 @@ impl NodePlan {
         self.padded_dim
     }
 
-    /// The encoding of own vectors.
+    /// What nodes hold of their own vectors.
     #[inline]
-    pub fn encoding(&self) -> Encoding {
-        self.encoding
+    pub fn own(&self) -> OwnCode {
+        self.own
     }
 
     /// Whether nodes hold their neighbors' codes.
@@ -96,10 +139,10 @@ impl NodePlan {
         self.inline
     }
 
-    /// Bytes of an own vector.
+    /// Bytes of what a node holds of its own vector.
     #[inline]
     pub fn own_bytes(&self) -> usize {
-        quant::self_code::code_bytes(self.encoding, self.padded_dim)
+        self.own.node_bytes(self.padded_dim)
     }
 
     /// Bytes of a 1-bit code.
@@ -152,22 +195,41 @@ impl NodePlan {
     }
 }
 
-/// The stored number of an encoding.
-pub fn encoding_number(encoding: Encoding) -> u8 {
-    match encoding {
-        Encoding::F16 => 1,
-        Encoding::I8 => 2,
-        Encoding::I4 => 3,
-    }
+/// What a plan is made for.
+struct Wanted {
+    padded_dim: usize,
+    full: usize,
 }
 
-/// The encoding with this stored number.
-pub fn encoding_of(number: u8) -> Option<Encoding> {
-    match number {
-        1 => Some(Encoding::F16),
-        2 => Some(Encoding::I8),
-        3 => Some(Encoding::I4),
-        _ => None,
+impl Wanted {
+    /// The plan with the largest degree, at least `least`, whose nodes fit a page.
+    fn largest(&self, own: OwnCode, inline: bool, least: usize) -> Option<NodePlan> {
+        let mut lanes = self.full;
+        while lanes >= least.max(8) {
+            let candidate = NodePlan { padded_dim: self.padded_dim, lanes, own, inline };
+            if candidate.nodes_per_page() > 0 {
+                return Some(candidate);
+            }
+            lanes -= 8;
+        }
+        None
+    }
+
+    fn dense_inline(&self) -> Option<NodePlan> {
+        if self.padded_dim <= INLINE_DIM_MIN {
+            return None;
+        }
+        let own = OwnCode::Residual(Encoding::F16);
+        let lanes = (self.full * 3 / 4).next_multiple_of(8);
+        let three_quarters = NodePlan { padded_dim: self.padded_dim, lanes, own, inline: true };
+        match self.largest(own, true, self.full * 3 / 4) {
+            Some(wide) if wide.nodes_per_page() == 1 && three_quarters.nodes_per_page() == 2 => {
+                Some(three_quarters)
+            }
+            Some(wide) => Some(wide),
+            // Four bits lose so much that the executor would have to look at hundreds of rows to know their order.
+            None => self.largest(OwnCode::Residual(Encoding::I8), true, self.full.min(32) / 2),
+        }
     }
 }
 
@@ -178,8 +240,9 @@ mod tests {
     #[test]
     fn plans_of_common_dimensions() {
         let shape = |dim, m: usize| {
-            let plan = NodePlan::choose(dim, 2 * m, true);
-            (plan.lanes(), plan.encoding(), plan.is_inline(), plan.nodes_per_page())
+            let plan = NodePlan::choose(Element::Float4, dim, 2 * m, true);
+            let OwnCode::Residual(encoding) = plan.own() else { panic!("{plan:?}") };
+            (plan.lanes(), encoding, plan.is_inline(), plan.nodes_per_page())
         };
         assert_eq!(shape(384, 16), (32, Encoding::F16, true, 3));
         assert_eq!(shape(768, 16), (24, Encoding::F16, true, 2));
@@ -191,15 +254,33 @@ mod tests {
     }
 
     #[test]
+    fn plans_of_bits_and_sketches() {
+        let shape = |element, dim| {
+            let plan = NodePlan::choose(element, dim, 32, true);
+            (plan.lanes(), plan.own(), plan.is_inline(), plan.nodes_per_page())
+        };
+        assert_eq!(shape(Element::Bit, 64), (32, OwnCode::Bits, true, 14));
+        assert_eq!(shape(Element::Bit, 1024), (32, OwnCode::Bits, true, 1));
+        assert_eq!(shape(Element::Bit, 2048), (24, OwnCode::Bits, true, 1));
+        assert_eq!(shape(Element::Bit, 8192), (32, OwnCode::Bits, false, 6));
+        assert_eq!(shape(Element::Bit, 64_000), (24, OwnCode::Bits, false, 1));
+        assert_eq!(shape(Element::Sparse, 512), (32, OwnCode::Elsewhere, true, 3));
+    }
+
+    #[test]
     fn every_dimension_and_m_has_a_plan_that_fits() {
-        for dim in (64..=16_000).step_by(64) {
-            for m in [2, 5, 16, 48, 100] {
-                for inline in [false, true] {
-                    let plan = NodePlan::choose(dim, 2 * m, inline);
-                    assert!(plan.nodes_per_page() > 0, "{dim} {m}");
-                    let number = encoding_number(plan.encoding());
-                    let again = NodePlan::from_parts(dim, plan.lanes(), number, u8::from(plan.is_inline()));
-                    assert_eq!(again, Some(plan));
+        for element in [Element::Float4, Element::Float2, Element::Bit, Element::Sparse] {
+            for dim in (64..=64_000).step_by(64) {
+                let padded_dim = crate::space::padded_dim(element, dim);
+                if dim > element.dim_max() || padded_dim < dim as usize && dim > 1_000 {
+                    continue;
+                }
+                for (m, inline) in [2, 5, 16, 48, 100].into_iter().flat_map(|m| [(m, false), (m, true)]) {
+                    let plan = NodePlan::choose(element, padded_dim, 2 * m, inline);
+                    assert!(plan.nodes_per_page() > 0, "{element:?} {dim} {m}");
+                    let number = plan.own().number();
+                    let inline = u8::from(plan.is_inline());
+                    assert_eq!(NodePlan::from_parts(padded_dim, plan.lanes(), number, inline), Some(plan));
                 }
             }
         }

@@ -13,11 +13,12 @@ use pages::check::check;
 use pages::format::meta::{Meta, MetaParams, Stripe};
 use pages::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
 use pages::format::page::{self, PageKind};
-use pages::format::pending::{self, PendingEntry};
+use pages::format::pending::{self, Entries, PendingEntry};
 use pages::format::segment::{CurvePoint, SegmentHeader, TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
 use pages::mem_pager::MemPager;
 use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plan::NodePlan;
+use pages::row::SparseRow;
 use pages::segment::calibrate;
 use pages::segment::encode::EncodedNodes;
 use pages::segment::write::{write_header, write_pages};
@@ -101,6 +102,7 @@ fn nodes(plan: NodePlan, first_row: u32) -> EncodedNodes {
         centroid: (0..DIM).map(|at| at as f32 * 0.25 - 4.0).collect(),
         norm_max: 0.0,
         own: pattern(count * plan.own_bytes(), 1),
+        own_ends: Vec::new(),
         scales: (0..count).map(|at| 0.5 + at as f32).collect(),
         errors: (0..count).map(|at| 0.125 * at as f32).collect(),
         bits: pattern(code_bytes, 2),
@@ -141,15 +143,26 @@ fn write_segment(pager: &MemPager, meta: &mut Meta, plan: NodePlan, first_row: u
 fn pending_page() -> PageBytes {
     let mut bytes = [0; PAGE_SIZE];
     let own_bytes = plan(8, 1, 1).own_bytes();
-    let entry_bytes = pending::entry_bytes(own_bytes);
-    pending::init(&mut bytes, entry_bytes);
+    let entries = Entries::Fixed { own_bytes };
+    entries.init(&mut bytes);
     for row in 20..23u32 {
         let TidEntry { block, offset, flags } = tid(row, 0);
         let entry = PendingEntry { block, offset, flags, scale: row as f32, error: 0.25 };
-        pending::push(&mut bytes, entry_bytes, &entry, &pattern(own_bytes, row as usize));
+        push(entries, &mut bytes, &entry, &pattern(own_bytes, row as usize));
     }
-    pending::mark_dead(&mut bytes, 1, entry_bytes);
+    mark_second_dead(entries, &mut bytes);
     bytes
+}
+
+fn push(entries: Entries, bytes: &mut PageBytes, entry: &PendingEntry, own: &[u8]) {
+    let page = entries.check(bytes, 0).expect("sound");
+    entries.push(bytes, page, entry, own);
+}
+
+fn mark_second_dead(entries: Entries, bytes: &mut PageBytes) {
+    let page = entries.check(bytes, 0).expect("sound");
+    let start = entries.iter(bytes, page).nth(1).expect("three entries").0;
+    pending::mark_dead(bytes, start);
 }
 
 fn index() -> MemPager {
@@ -158,6 +171,7 @@ fn index() -> MemPager {
         dim: DIM as u32,
         padded_dim: PADDED_DIM as u32,
         metric: 3,
+        element: 1,
         encoding: 1,
         m: 16,
         ef_construction: 64,
@@ -229,4 +243,82 @@ fn a_node_of_two_batches_is_the_golden_one() {
     }
     page::set_used(&mut bytes, plan.node_bytes());
     compare("v1_node_of_two_batches.hex", &bytes);
+}
+
+/// The pages of an index over sparse vectors by block.
+const SPARSE_INDEX: [&str; 7] = [
+    "v1_sparse_meta.hex",
+    "v1_sparse_centroid.hex",
+    "v1_sparse_nodes.hex",
+    "v1_sparse_tids.hex",
+    "v1_sparse_vectors.hex",
+    "v1_sparse_segment.hex",
+    "v1_sparse_pending.hex",
+];
+
+/// A vector with `count` elements, as pages hold it.
+fn vector(count: u32) -> Vec<u8> {
+    let indices: Vec<u32> = (0..count).map(|at| at * 9 + count).collect();
+    let values: Vec<f32> = (0..count).map(|at| at as f32 - 2.5).collect();
+    let mut bytes = Vec::new();
+    SparseRow { indices: &indices, values: &values }.append_to(&mut bytes);
+    bytes
+}
+
+fn sparse_index() -> MemPager {
+    let pager = MemPager::new();
+    let mut meta = Meta::new(&MetaParams {
+        dim: 70,
+        padded_dim: PADDED_DIM as u32,
+        metric: 1,
+        element: 4,
+        encoding: 5,
+        m: 16,
+        ef_construction: 64,
+        index_id: 0x0123_4567_89AB_CDEF,
+        rotation_seed: 0x0F1E_2D3C_4B5A_6978,
+        written_by: 1,
+    });
+    let mut bytes = [0; PAGE_SIZE];
+    meta.store_new(&mut bytes);
+    (&pager).append(&bytes).expect("room");
+    let plan = plan(8, 5, 1);
+    let vectors: Vec<Vec<u8>> = [3, 0, 1, 7, 2].map(vector).to_vec();
+    let ends = vectors.iter().scan(0, |end, vector| {
+        *end += vector.len();
+        Some(*end)
+    });
+    let nodes = EncodedNodes { own_ends: ends.collect(), own: vectors.concat(), ..nodes(plan, 0) };
+    let header = write_pages(&mut &pager, 1, &nodes, &graph()).expect("room");
+    let block = write_header(&mut &pager, 1, &header).expect("room");
+    let entry = &mut meta.segments[0];
+    (entry.segment, entry.header, entry.rows, entry.pages) = (1, block, header.rows, header.pages + 1);
+    (meta.segment_count, meta.next_segment) = (1, 2);
+    (meta.centroid, meta.centroid_segment) = (1, 1);
+    let mut bytes = [0; PAGE_SIZE];
+    Entries::Variable.init(&mut bytes);
+    for row in 20..23u32 {
+        let TidEntry { block, offset, flags } = tid(row, if row == 22 { TID_FIRST } else { 0 });
+        let entry = PendingEntry { block, offset, flags, scale: 0.0, error: 0.0 };
+        push(Entries::Variable, &mut bytes, &entry, &vector(22 - row));
+    }
+    mark_second_dead(Entries::Variable, &mut bytes);
+    let block = (&pager).append(&bytes).expect("room");
+    meta.stripes[5] = Stripe { head: block, tail: block };
+    let mut change = pager.change();
+    meta.store(change.page(0).expect("meta"));
+    change.commit();
+    pager
+}
+
+#[test]
+fn pages_of_sparse_vectors_are_the_golden_ones() {
+    let pager = sparse_index();
+    assert_eq!(pager.block_count() as usize, SPARSE_INDEX.len());
+    for (block, name) in SPARSE_INDEX.iter().enumerate() {
+        compare(name, &pager.read(block as u32).expect("there"));
+    }
+    let report = check(&pager);
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.nodes, report.pending_rows, report.dead_rows, report.orphan_blocks), (5, 2, 2, 0));
 }

@@ -140,6 +140,7 @@ fn server_operator(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
             let (dot, a, b) = kernels.cosine_parts_f32(a, b);
             1.0 - (f64::from(dot) / (f64::from(a) * f64::from(b)).sqrt()).clamp(-1.0, 1.0)
         }
+        Metric::Hamming | Metric::Jaccard => unreachable!("of bits"),
     }
 }
 

@@ -60,6 +60,11 @@ pub fn to_bf16(x: f32) -> u16 {
     (rounded.min(LARGEST) | ((bits >> 16) & 0x8000)) as u16
 }
 
+/// The factors (add, mul), as bfloat16, of a code that is compared bit by bit.
+pub fn bit_factors() -> (u16, u16) {
+    (to_bf16(0.0), to_bf16(1.0))
+}
+
 /// The value of a bfloat16.
 pub fn from_bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
@@ -101,6 +106,18 @@ impl Lut {
     pub fn fill(&mut self, q: &[f32]) {
         self.tables.resize(4 * q.len(), 0);
         (self.scale, self.bias) = Kernels::get().fill_lut(q, &mut self.tables);
+    }
+
+    /// Fills the tables for a query of bits, so that a sum is the number of bits in which a code differs, and the
+    /// estimate of a code with the factors [`bit_factors`] is that number.
+    pub fn fill_bits(&mut self, q: &[u8]) {
+        let nibbles = q.iter().flat_map(|&byte| [byte & 15, byte >> 4]);
+        self.tables.clear();
+        self.tables.extend(
+            nibbles.flat_map(|nibble| (0..16_u8).map(move |entry| (entry ^ nibble).count_ones() as u8)),
+        );
+        // Estimates subtract the product.
+        (self.scale, self.bias) = (-1.0, 0.0);
     }
 
     /// The tables, as `Kernels::fastscan` takes them: `4 * dim` bytes.

@@ -13,10 +13,10 @@
 
 use std::sync::atomic::Ordering;
 
+use ann::Metric;
 use ann::build::{BuildError, Control};
 use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
-use pages::plan::encoding_number;
 use pages::segment::build::{self, BuildOptions};
 use pages::segment::encode::Loader;
 use pages::space::Space;
@@ -26,16 +26,18 @@ use pgrx::prelude::*;
 
 use super::opclass;
 use super::options::Options;
+use crate::am::method::Method;
+use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
 use crate::pg::buffer::BufferHints;
-use crate::pg::detoast::DetoastedVector;
+use crate::pg::detoast::Detoasted;
 use crate::pg::{progress, threads, tid};
 use crate::storage::{BulkPages, RelationPager};
 
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// Behind the first half of the manifest's places, each segment is larger than the one before by one part in this.
-const SEGMENT_GROWTH: usize = 12;
+const SEGMENT_GROWTH: u64 = 12;
 /// Version of the extension as written into the meta page.
 const WRITTEN_BY: u16 = 1;
 
@@ -44,7 +46,8 @@ struct Build<'b> {
     index: pg_sys::Relation,
     space: Space,
     options: BuildOptions,
-    rows_max: usize,
+    /// What the rows of one segment, and its builder, may take in memory.
+    memory_max: u64,
     threads: usize,
     pages: &'b mut BulkPages,
     hints: BufferHints,
@@ -132,34 +135,44 @@ unsafe extern "C-unwind" fn add_row(
             return;
         }
         let build = &mut *state.cast::<Build<'_>>();
-        let vector = DetoastedVector::new(*values);
-        build.add(vector.as_slice(), tid::from_pg(*heap_tid)).or_report();
+        let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
+        build.add(&value, tid::from_pg(*heap_tid)).or_report();
     }
 }
 
 /// The manifest of an empty index with this index's options.
 unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
     // SAFETY: the index is open, by the caller; it has a column 1.
-    let (options, metric, typmod) = unsafe {
+    let (method, options, (element, metric), (column_type, typmod)) = unsafe {
         let (mut kind, mut typmod, mut collation) = (pg_sys::InvalidOid, -1, pg_sys::InvalidOid);
         pg_sys::get_atttypetypmodcoll((*index).rd_id, 1, &raw mut kind, &raw mut typmod, &raw mut collation);
-        (Options::of(index), opclass::metric(index)?, typmod)
+        (Method::of(index), Options::of(index), opclass::element_and_metric(index)?, (kind, typmod))
     };
+    // PostgreSQL takes `bit varying` for `bit`, but its rows have no common length.
+    if column_type == pg_sys::VARBITOID {
+        return Err(IndexError::UnsupportedType { method: method.name() });
+    }
     if typmod < 1 {
         return Err(IndexError::NoDimensions);
+    }
+    let (dim, limit) = (typmod as u32, element.dim_max());
+    if dim > limit {
+        return Err(IndexError::TooManyDimensions { limit, method: method.name() });
+    }
+    let is_spherical = matches!(metric, Metric::Cosine | Metric::InnerProduct);
+    if method == Method::Ivfflat && is_spherical && dim == 1 {
+        return Err(IndexError::OneDimension);
     }
     if options.ef_construction < 2 * options.m {
         return Err(IndexError::EfConstructionTooSmall);
     }
-    let dim = typmod as u32;
-    let space_dim = dim.next_multiple_of(64);
-    let plan =
-        pages::plan::NodePlan::choose(space_dim as usize, 2 * usize::from(options.m), metric.has_estimates());
+    let space = Space::new(element, metric, dim, ROTATION_SEED);
     Ok(Meta::new(&MetaParams {
         dim,
-        padded_dim: space_dim,
+        padded_dim: space.padded_dim() as u32,
         metric: metric as u8,
-        encoding: encoding_number(plan.encoding()),
+        element: element as u8,
+        encoding: build::node_plan(&space, usize::from(options.m)).own().number(),
         m: options.m,
         ef_construction: options.ef_construction,
         index_id: crate::pg::random_u64(),
@@ -175,8 +188,9 @@ impl<'b> Build<'b> {
     unsafe fn new(index: pg_sys::Relation, pages: &'b mut BulkPages) -> Result<Self, IndexError> {
         // SAFETY: the index is open, by the caller.
         let meta = unsafe { new_meta(index)? };
-        let metric = ann::Metric::from_number(meta.metric).ok_or(IndexError::UnsupportedType)?;
-        let space = Space::new(metric, meta.dim as usize, meta.rotation_seed);
+        // SAFETY: as above.
+        let (element, metric) = unsafe { opclass::element_and_metric(index)? };
+        let space = Space::new(element, metric, meta.dim, meta.rotation_seed);
         let options = BuildOptions {
             m: usize::from(meta.m),
             ef_construction: usize::from(meta.ef_construction),
@@ -185,13 +199,13 @@ impl<'b> Build<'b> {
         // SAFETY: plain settings; the first is in kilobytes.
         let (memory, workers) =
             unsafe { (pg_sys::maintenance_work_mem as u64 * 1024, pg_sys::max_parallel_maintenance_workers) };
-        let rows_max = (memory / build::bytes_per_row(&space, &options)).max(SEGMENT_ROWS_MIN) as usize;
-        let loader = Loader::new(space.dim());
+        let memory_max = memory.max(SEGMENT_ROWS_MIN * build::bytes_per_row(&space, &options));
+        let loader = Loader::new(&space);
         Ok(Self {
             index,
             space,
             options,
-            rows_max,
+            memory_max,
             threads: workers.max(0) as usize + 1,
             pages,
             hints: BufferHints::default(),
@@ -201,28 +215,32 @@ impl<'b> Build<'b> {
         })
     }
 
-    fn add(&mut self, vector: &[f32], row: pages::tids::HeapTid) -> Result<(), IndexError> {
-        if vector.len() != self.space.dim() {
-            return Err(IndexError::UnexpectedDimensions {
-                expected: self.space.dim(),
-                actual: vector.len(),
-            });
+    fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
+        let (expected, actual) = (self.space.dim(), value.dim() as usize);
+        if actual != expected {
+            return Err(IndexError::UnexpectedDimensions { expected, actual });
         }
-        self.loader.reserve(vector.len()).map_err(|_| IndexError::OutOfMemory)?;
-        self.loader.push(&self.space, vector, row);
+        self.loader.push(&self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)?;
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
-        if self.loader.rows() >= self.rows_max && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
+        let is_full = self.memory() >= self.memory_max && self.loader.rows() as u64 >= SEGMENT_ROWS_MIN;
+        if is_full && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
             if self.meta.segment_count == 0 {
                 crate::error::warn_build_memory(self.loader.rows());
             }
             self.finish_segment()?;
             // Late segments grow, so that the manifest has room for any table.
             if self.meta.segment_count as usize > SEGMENTS_MAX / 2 {
-                self.rows_max += self.rows_max / SEGMENT_GROWTH;
+                self.memory_max += self.memory_max / SEGMENT_GROWTH;
             }
         }
         Ok(())
+    }
+
+    /// What the loaded rows and the builder take. Rows whose length varies exist twice for a moment.
+    fn memory(&self) -> u64 {
+        let rows = self.loader.rows() as u64;
+        rows * build::bytes_per_row(&self.space, &self.options) + 2 * self.loader.varying_bytes() as u64
     }
 
     /// Turns the loaded rows into a segment of the manifest.
@@ -232,7 +250,7 @@ impl<'b> Build<'b> {
         }
         self.probe_memory()?;
         progress::phase(progress::Phase::BuildingGraph);
-        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space.dim()));
+        let loader = std::mem::replace(&mut self.loader, Loader::new(&self.space));
         let control = Control::default();
         let (space, options) = (&self.space, &self.options);
         let prepared = threads::with_workers(
@@ -252,7 +270,7 @@ impl<'b> Build<'b> {
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
         let entry = build::write(&pager, self.pages, &self.space, segment, prepared)
             .map_err(|error| self.page_error(error))?;
-        if self.meta.centroid == NO_BLOCK {
+        if self.meta.centroid == NO_BLOCK && self.space.width() > 0 {
             self.meta.centroid =
                 first_block(&pager, &entry, self.meta.padded_dim).map_err(|error| self.page_error(error))?;
             self.meta.centroid_segment = segment;
@@ -267,7 +285,7 @@ impl<'b> Build<'b> {
 
     /// Asks the system for what the builder will need, because an allocation that fails there ends the server.
     fn probe_memory(&self) -> Result<(), IndexError> {
-        let bytes = build::bytes_per_row(&self.space, &self.options) * self.loader.rows() as u64;
+        let bytes = self.memory();
         let mut probe: Vec<u8> = Vec::new();
         probe.try_reserve_exact(bytes as usize).map_err(|_| IndexError::OutOfMemory)
     }

@@ -49,7 +49,7 @@ pub struct Parsed {
     pub space: Space,
     /// Its segments, in the manifest's order.
     pub segments: Vec<SegmentState>,
-    /// What pending rows are relative to: dim.
+    /// What pending rows are relative to.
     pub pending_centroid: Vec<f32>,
 }
 
@@ -114,23 +114,24 @@ fn entry_of(file: FileKey) -> Rc<Entry> {
 
 fn parse<P: Pager>(pager: &P, meta: &Meta) -> Result<Parsed, PageError> {
     let metric = Metric::from_number(meta.metric).ok_or(PageError::damaged(0, "metric"))?;
-    let space = Space::new(metric, meta.dim as usize, meta.rotation_seed);
+    let element = meta.element().ok_or(PageError::damaged(0, "element"))?;
+    let space = Space::new(element, metric, meta.dim, meta.rotation_seed);
     let segments = meta
         .segments()
         .iter()
         .map(|entry| SegmentState::load(pager, &space, entry.segment, entry.header))
         .collect::<Result<Vec<_>, _>>()?;
-    let pending_centroid = pending_centroid(pager, meta)?;
+    let pending_centroid = pending_centroid(pager, meta, &space)?;
     Ok(Parsed { index_id: meta.index_id, generation: meta.generation, space, segments, pending_centroid })
 }
 
 /// The centroid that the meta page names: adjacent blocks, or the origin.
-fn pending_centroid<P: Pager>(pager: &P, meta: &Meta) -> Result<Vec<f32>, PageError> {
-    let dim = meta.dim as usize;
+fn pending_centroid<P: Pager>(pager: &P, meta: &Meta, space: &Space) -> Result<Vec<f32>, PageError> {
     if meta.centroid == NO_BLOCK {
-        return Ok(vec![0.0; dim]);
+        return Ok(vec![0.0; space.width()]);
     }
-    let pages = pages::format::segment::centroid_pages(meta.padded_dim);
+    let code = meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
+    let pages = pages::format::segment::centroid_pages(code, meta.padded_dim);
     let blocks = (0..pages).map(|at| meta.centroid.wrapping_add(at) as BlockNumber);
-    load_centroid(pager, dim, meta.centroid_segment, blocks)
+    load_centroid(pager, space.width(), meta.centroid_segment, blocks)
 }

@@ -80,9 +80,7 @@ unsafe fn pending_rows(info: *const pg_sys::IndexOptInfo) -> f64 {
         let index = pg_sys::index_open((*info).indexoid, pg_sys::NoLock as pg_sys::LOCKMODE);
         let rows = super::cache::OpenIndex::new(index).map_or(0.0, |open| {
             let segments: f64 = open.meta.segments().iter().map(|segment| f64::from(segment.pages)).sum();
-            let own = pages::plan::encoding_of(open.meta.encoding)
-                .map_or(0, |encoding| quant::self_code::code_bytes(encoding, open.meta.padded_dim as usize));
-            let per_page = pages::format::pending::capacity(pages::format::pending::entry_bytes(own));
+            let per_page = open.meta.pending_entries().map_or(1, |entries| entries.typical_per_page());
             (f64::from((*info).pages) - segments - 1.0).max(0.0) * per_page as f64
         });
         pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);

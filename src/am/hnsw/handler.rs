@@ -3,7 +3,8 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::{build, cost, insert, opclass, options, scan, vacuum, validate};
+use super::{build, cost, insert, options, scan, vacuum, validate};
+use crate::am::method::Method;
 use crate::pg::progress::Phase;
 
 /// `ambuildphasename`
@@ -12,16 +13,14 @@ unsafe extern "C-unwind" fn ambuildphasename(phase: i64) -> *mut std::ffi::c_cha
     Phase::name(phase).map_or(std::ptr::null_mut(), |name| name.as_ptr().cast_mut())
 }
 
-/// The handler function of `CREATE ACCESS METHOD hnsw`.
-///
-/// # Safety
-/// Called by PostgreSQL's function manager only.
-#[pg_guard]
-#[unsafe(no_mangle)]
-pub unsafe extern "C-unwind" fn hnswhandler(_fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+/// The signature of `amoptions`.
+pub type AmOptions = unsafe extern "C-unwind" fn(pg_sys::Datum, bool) -> *mut pg_sys::bytea;
+
+/// The table of an access method, as its handler returns it.
+pub fn routine(method: Method, amoptions: AmOptions) -> pg_sys::Datum {
     let routine = pg_sys::IndexAmRoutine {
         type_: pg_sys::NodeTag::T_IndexAmRoutine,
-        amsupport: opclass::PROCS,
+        amsupport: method.element_proc(),
         amcanorderbyop: true,
         // A scan has no keys, only an order; the planner then also proposes scans without either, which
         // amcostestimate prices out.
@@ -34,7 +33,7 @@ pub unsafe extern "C-unwind" fn hnswhandler(_fcinfo: pg_sys::FunctionCallInfo) -
         ambulkdelete: Some(vacuum::ambulkdelete),
         amvacuumcleanup: Some(vacuum::amvacuumcleanup),
         amcostestimate: Some(cost::amcostestimate),
-        amoptions: Some(options::amoptions),
+        amoptions: Some(amoptions),
         ambuildphasename: Some(ambuildphasename),
         amvalidate: Some(validate::amvalidate),
         ambeginscan: Some(scan::ambeginscan),
@@ -49,6 +48,16 @@ pub unsafe extern "C-unwind" fn hnswhandler(_fcinfo: pg_sys::FunctionCallInfo) -
         copy.write(routine);
         pg_sys::Datum::from(copy)
     }
+}
+
+/// The handler function of `CREATE ACCESS METHOD hnsw`.
+///
+/// # Safety
+/// Called by PostgreSQL's function manager only.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn hnswhandler(_fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
+    routine(Method::Hnsw, options::amoptions)
 }
 
 /// Calling convention of [`hnswhandler`].

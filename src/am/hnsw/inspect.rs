@@ -2,10 +2,13 @@
 
 use pages::check::{self, Report};
 use pages::format::segment::CurvePoint;
+use pages::plan::OwnCode;
+use pages::row::Element;
 use pgrx::pg_sys;
 
 use super::cache::OpenIndex;
 use super::insert;
+use crate::am::method::Method;
 use crate::error::IndexError;
 use crate::pg::buffer::BufferHints;
 use crate::storage::RelationPager;
@@ -15,6 +18,10 @@ pub struct Inspected(pg_sys::Relation);
 
 /// What an index is made of.
 pub struct IndexInfo {
+    /// Name of the access method.
+    pub method: &'static str,
+    /// The type of its column.
+    pub element: &'static str,
     /// Name of the metric.
     pub metric: &'static str,
     /// Dimensions of the column.
@@ -96,20 +103,32 @@ impl Inspected {
                 pages: header.pages + 1,
                 lanes: state.plan.lanes(),
                 is_inline: state.plan.is_inline(),
-                encoding: match state.plan.encoding() {
-                    kernels::Encoding::F16 => "float2",
-                    kernels::Encoding::I8 => "int8",
-                    kernels::Encoding::I4 => "int4",
+                encoding: match state.plan.own() {
+                    OwnCode::Residual(kernels::Encoding::F16) => "float2",
+                    OwnCode::Residual(kernels::Encoding::I8) => "int8",
+                    OwnCode::Residual(kernels::Encoding::I4) => "int4",
+                    OwnCode::Bits => "bits",
+                    OwnCode::Elsewhere => "sparse",
                 },
                 curve: header.curve[..header.curve_count as usize].to_vec(),
             }
         });
         Ok(IndexInfo {
+            // SAFETY: as above.
+            method: unsafe { Method::of(self.0) }.name(),
+            element: match open.parsed.space.element() {
+                Element::Float4 => "vector",
+                Element::Float2 => "halfvec",
+                Element::Bit => "bit",
+                Element::Sparse => "sparsevec",
+            },
             metric: match open.parsed.space.metric() {
                 ann::Metric::L2 => "l2",
                 ann::Metric::InnerProduct => "inner product",
                 ann::Metric::Cosine => "cosine",
                 ann::Metric::L1 => "l1",
+                ann::Metric::Hamming => "hamming",
+                ann::Metric::Jaccard => "jaccard",
             },
             dim: open.meta.dim,
             m: open.meta.m,

@@ -25,9 +25,12 @@ use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::cache::OpenIndex;
 use crate::error::{IndexError, OrReport};
+use crate::am::ivfflat;
+use crate::am::method::Method;
+use crate::am::row::IndexedValue;
 use crate::guc::{self, IterativeScan, ScanSettings};
 use crate::pg::compat;
-use crate::pg::detoast::DetoastedVector;
+use crate::pg::detoast::Detoasted;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 
@@ -169,25 +172,44 @@ pub unsafe extern "C-unwind" fn amgettuple(
 unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> {
     // SAFETY: the scan comes from `amgettuple`; PostgreSQL has filled it in.
     unsafe {
+        let index = (*scan).indexRelation;
+        let method = Method::of(index);
         if (*scan).numberOfOrderBys <= 0 || (*scan).orderByData.is_null() {
-            return Err(IndexError::ScanWithoutOrder);
+            return Err(IndexError::ScanWithoutOrder { method: method.name() });
         }
         if !is_mvcc((*scan).xs_snapshot) {
-            return Err(IndexError::SnapshotNotMvcc);
+            return Err(IndexError::SnapshotNotMvcc { method: method.name() });
         }
         compat::count_index_scan(scan);
-        let open = OpenIndex::new((*scan).indexRelation)?;
+        let open = OpenIndex::new(index)?;
+        let settings = settings(index, method, &open);
         let key = &*(*scan).orderByData;
         if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
-            return Ok(RunningScan::new(open, Err(Placement::First), true, &guc::scan_settings()));
+            return Ok(RunningScan::new(open, Err(Placement::First), true, &settings));
         }
-        let vector = DetoastedVector::new(key.sk_argument);
-        let dim = open.parsed.space.dim();
-        if vector.as_slice().len() != dim {
-            return Err(IndexError::DifferentDimensions { left: dim, right: vector.as_slice().len() });
+        let space = &open.parsed.space;
+        let value = IndexedValue::new(space.element(), Detoasted::new(key.sk_argument))?;
+        let (left, right) = (space.dim(), value.dim() as usize);
+        if left != right {
+            return Err(IndexError::DifferentDimensions { element: space.element(), left, right });
         }
-        let query = Query::new(&open.parsed.space, vector.as_slice());
-        Ok(RunningScan::new(open, query, false, &guc::scan_settings()))
+        let query = Query::new(space, value.row());
+        Ok(RunningScan::new(open, query, false, &settings))
+    }
+}
+
+/// The settings in force for an index of this method.
+///
+/// # Safety
+/// `index` is open, of this method.
+unsafe fn settings(index: pg_sys::Relation, method: Method, open: &OpenIndex) -> ScanSettings {
+    match method {
+        Method::Hnsw => guc::hnsw_settings(),
+        Method::Ivfflat => {
+            let rows: u64 = open.meta.segments().iter().map(|segment| u64::from(segment.rows)).sum();
+            // SAFETY: by the contract.
+            guc::ivfflat_settings(rows, unsafe { ivfflat::lists(index) })
+        }
     }
 }
 
@@ -223,8 +245,10 @@ impl RunningScan {
                     }
                 }
                 let norm_max = 1.0;
-                let prepared = SegmentQuery::new(space, query, &open.parsed.pending_centroid, norm_max);
-                add(SourceKind::Pending(Some(prepared), 0), any_effort);
+                let centroid = &open.parsed.pending_centroid;
+                let code = open.meta.own_code();
+                let prepared = code.map(|code| SegmentQuery::new(space, query, code, centroid, norm_max));
+                add(SourceKind::Pending(prepared, 0), any_effort);
             }
             Err(placement) => {
                 let flag = if *placement == Placement::Last { TID_LAST } else { 0 };
@@ -233,7 +257,7 @@ impl RunningScan {
             }
         }
         let elements_left = match settings.iterative_scan {
-            IterativeScan::Off => settings.ef_search.unwrap_or(guc::EF_SEARCH_DEFAULT) as usize,
+            IterativeScan::Off => settings.first_rows,
             _ => usize::MAX,
         };
         Self {
@@ -283,8 +307,8 @@ impl RunningScan {
         }
     }
 
-    /// The next element and its place, which is certain when its bounds overlap neither those of the elements
-    /// before it nor those of the one after it. Rows that share an element may differ by less than its bounds.
+    /// The next element and its place, which is certain when nothing before it can be farther and nothing behind it
+    /// nearer. Rows that share an element may differ by less than its bounds.
     fn take_element(
         &mut self,
         pager: &RelationPager<'_>,
@@ -299,8 +323,8 @@ impl RunningScan {
             SourceKind::Graph(..) => read::rows_of(&element).len() == 1,
             _ => true,
         };
-        let is_before_next = self.ahead.is_none_or(|(_, next)| element.upper < next.lower);
-        let is_certain = is_single && self.returned_upper < element.lower && is_before_next;
+        let is_before_next = self.ahead.is_none_or(|(_, next)| element.upper <= next.lower);
+        let is_certain = is_single && self.returned_upper <= element.lower && is_before_next;
         self.returned_upper = self.returned_upper.max(element.upper);
         let value = if is_certain { element.value } else { element.lower };
         Ok(Some((source, element, Order { value, recheck: !is_certain })))
@@ -329,10 +353,10 @@ impl Source {
         open: &OpenIndex,
         pager: &RelationPager<'_>,
     ) -> Result<Option<Measured>, PageError> {
-        let segments = &open.parsed.segments;
+        let (space, segments) = (&open.parsed.space, &open.parsed.segments);
         match &self.kind {
             SourceKind::Graph(at, query) => {
-                self.stream.next(&mut SegmentReader::new(pager, &segments[*at], query))
+                self.stream.next(&mut SegmentReader::new(pager, space, &segments[*at], query))
             }
             SourceKind::WithoutPlace(at) => {
                 let state = &segments[*at];
@@ -343,7 +367,7 @@ impl Source {
                 self.stream.next(&mut ListedRows::all(pager, state.segment, &state.header, *flag))
             }
             SourceKind::Pending(query, flag) => {
-                self.stream.next(&mut PendingRows::new(pager, &open.meta, query.as_ref(), *flag)?)
+                self.stream.next(&mut PendingRows::new(pager, &open.meta, query.as_ref(), *flag))
             }
         }
     }
@@ -365,7 +389,7 @@ fn rules(settings: &ScanSettings) -> Continuation {
 fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeader) -> Effort {
     match (settings.ef_search, settings.iterative_scan) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
-        (None, IterativeScan::Off) => Effort::Pool { ef: guc::EF_SEARCH_DEFAULT as usize },
+        (None, IterativeScan::Off) => Effort::Pool { ef: settings.first_rows },
         (None, _) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.

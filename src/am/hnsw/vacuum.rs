@@ -5,7 +5,7 @@
 //! at a time, because whoever calls these holds ShareUpdateExclusiveLock on the table.
 
 use pages::tids::HeapTid;
-use pages::{PageError, pending, tids};
+use pages::{PageError, Problem, pending, tids};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -39,12 +39,24 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
                 pg_sys::ffi::pg_guard_ffi_boundary(|| callback(&raw mut pointer, callback_state))
             })
         };
-        let (removed, alive) = bulk_delete((*info).index, &mut is_dead).or_report();
+        let (removed, alive) = match bulk_delete((*info).index, &mut is_dead) {
+            // What pgvector wrote, before the extension was updated in place. Failing would keep VACUUM from the table.
+            Err(IndexError::Page { index, error }) if is_foreign(&error) => {
+                crate::error::warn_foreign_index(&index);
+                return stats;
+            }
+            result => result.or_report(),
+        };
         (*stats).tuples_removed += removed as f64;
         (*stats).num_index_tuples = alive as f64;
         (*stats).estimated_count = false;
         stats
     }
+}
+
+/// Whether the index is none of ours: nobody can read it, so its entries need no marks.
+fn is_foreign(error: &PageError) -> bool {
+    error.block == 0 && error.problem == Problem::Foreign
 }
 
 unsafe fn bulk_delete(
@@ -61,16 +73,11 @@ unsafe fn bulk_delete(
             let counts = tids::mark_dead(&pager, state.segment, &state.header, is_dead)?;
             (removed, alive) = (removed + counts.0, alive + counts.1);
         }
-        let counts = pending::mark_dead(&pager, &open.meta, own_bytes(&open)?, is_dead)?;
+        let counts = pending::mark_dead(&pager, &open.meta, is_dead)?;
         Ok((removed + counts.0, alive + counts.1))
     };
     // SAFETY: as above.
     mark().map_err(|error| unsafe { IndexError::page(index, error) })
-}
-
-fn own_bytes(open: &OpenIndex) -> Result<usize, PageError> {
-    let encoding = pages::plan::encoding_of(open.meta.encoding).ok_or(PageError::damaged(0, "encoding"))?;
-    Ok(quant::self_code::code_bytes(encoding, open.parsed.space.padded_dim()))
 }
 
 /// Fills in what VACUUM reports.

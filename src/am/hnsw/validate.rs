@@ -5,6 +5,9 @@ use pgrx::prelude::*;
 
 use super::opclass;
 
+/// Support functions that a class of any of our methods can have; PostgreSQL checks the number for each.
+const PROCS_MAX: u16 = 5;
+
 /// Checks operators and support functions of a class; says what is wrong at INFO, as core's do.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amvalidate(opclass: pg_sys::Oid) -> bool {
@@ -18,7 +21,7 @@ pub unsafe extern "C-unwind" fn amvalidate(opclass: pg_sys::Oid) -> bool {
         ereport!(
             PgLogLevel::INFO,
             PgSqlErrorCode::ERRCODE_INVALID_OBJECT_DEFINITION,
-            format!("hnsw operator class {}: {complaint}", opclass.to_u32())
+            format!("operator class {}: {complaint}", opclass.to_u32())
         );
     }
     complaints.is_empty()
@@ -58,7 +61,7 @@ fn operator_complaints(client: &pgrx::spi::SpiClient<'_>, opclass: pg_sys::Oid) 
     Ok(complaints)
 }
 
-/// The class needs support function 1; 2 and 3 are optional, others unknown.
+/// The class needs support function 1; the others are optional.
 fn function_complaints(client: &pgrx::spi::SpiClient<'_>, opclass: pg_sys::Oid) -> Complaints {
     let rows = client.select(
         "SELECT p.amprocnum::int4, f.proname::text
@@ -74,7 +77,7 @@ fn function_complaints(client: &pgrx::spi::SpiClient<'_>, opclass: pg_sys::Oid) 
     for row in rows {
         let number = row.get::<i32>(1)?.unwrap_or(0);
         has_distance |= number == i32::from(opclass::DISTANCE_PROC);
-        if !(1..=i32::from(opclass::PROCS)).contains(&number) {
+        if !(1..=i32::from(PROCS_MAX)).contains(&number) {
             let name = row.get::<String>(2)?.unwrap_or_default();
             complaints.push(format!("function {name} has the unknown support number {number}"));
         }

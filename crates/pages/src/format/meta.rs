@@ -1,8 +1,12 @@
 //! Block 0: what the index is, and the manifest of its segments.
 
 use super::page::{self, PageKind, read_at, write_at};
+use super::pending::Entries;
 use crate::error::{PageError, Problem};
 use crate::pager::{NO_BLOCK, PageBytes};
+use crate::plan::OwnCode;
+use crate::row::Element;
+use crate::space;
 
 /// "PROX"
 pub const MAGIC: u32 = 0x584F_5250;
@@ -46,17 +50,17 @@ on_disk! {
         pub version: u16,
         /// extension version that created the index, major * 100 + minor
         pub written_by: u16,
-        /// dimensions of the column, 1 to 16000
+        /// dimensions of the column
         pub dim: u32,
-        /// dim rounded up to a multiple of 64
+        /// coordinates that codes are of: dim, for sparse vectors at most 512, rounded up to a multiple of 64
         pub padded_dim: u32,
-        /// 1 L2, 2 inner product, 3 cosine, 4 L1
+        /// 1 L2, 2 inner product, 3 cosine, 4 L1, 5 Hamming, 6 Jaccard
         pub metric: u8,
-        /// 1 float4
+        /// 1 float4, 2 float2, 3 bit, 4 sparse
         pub element: u8,
         /// 1 graph segments (hnsw)
         pub method: u8,
-        /// code of a row's own vector: 1 float2, 2 int8, 3 int4
+        /// own vector of a row: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 sparse
         pub encoding: u8,
         /// option m, 2 to 100
         pub m: u16,
@@ -98,7 +102,9 @@ pub struct MetaParams {
     pub padded_dim: u32,
     /// Number of the metric.
     pub metric: u8,
-    /// Number of the encoding of pending rows.
+    /// Number of the element.
+    pub element: u8,
+    /// Number of the code of own vectors, in pending rows too.
     pub encoding: u8,
     /// Option `m`.
     pub m: u16,
@@ -122,7 +128,7 @@ impl Meta {
             dim: params.dim,
             padded_dim: params.padded_dim,
             metric: params.metric,
-            element: 1,
+            element: params.element,
             method: 1,
             encoding: params.encoding,
             m: params.m,
@@ -168,29 +174,41 @@ impl Meta {
         if meta.version > u16::from(page::FORMAT_VERSION) {
             return Err(PageError { block: 0, problem: Problem::Newer { version: meta.version } });
         }
-        let is_sound = (1..=16_000).contains(&meta.dim)
-            && meta.padded_dim == meta.dim.next_multiple_of(64)
-            && (1..=4).contains(&meta.metric)
-            && meta.element == 1
-            && meta.method == 1
-            && (1..=3).contains(&meta.encoding)
-            && (2..=100).contains(&meta.m)
-            && meta.attribute_count == 0
-            && meta.recycled == NO_BLOCK
-            && pending_fits(meta.encoding, meta.padded_dim)
-            && meta.segment_count as usize <= SEGMENTS_MAX;
-        if is_sound { Ok(meta) } else { Err(PageError::damaged(0, "meta page")) }
+        if meta.is_sound() { Ok(meta) } else { Err(PageError::damaged(0, "meta page")) }
+    }
+
+    fn is_sound(&self) -> bool {
+        let Some(element) = self.element() else { return false };
+        let metric = ann::Metric::from_number(self.metric);
+        (1..=element.dim_max()).contains(&self.dim)
+            && metric.is_some_and(|metric| space::is_supported(element, metric))
+            && self.padded_dim as usize == space::padded_dim(element, self.dim)
+            && self.own_code().is_some_and(|own| own.is_of(element))
+            && self.method == 1
+            && (2..=100).contains(&self.m)
+            && self.attribute_count == 0
+            && self.recycled == NO_BLOCK
+            && self.pending_entries().is_some_and(|entries| entries.fits_page())
+            && self.segment_count as usize <= SEGMENTS_MAX
+    }
+
+    /// What the column's values are made of, if the number is known.
+    pub fn element(&self) -> Option<Element> {
+        Element::from_number(self.element)
+    }
+
+    /// How own vectors are stored, if the number is known.
+    pub fn own_code(&self) -> Option<OwnCode> {
+        OwnCode::from_number(self.encoding)
+    }
+
+    /// The shape of pending rows, if the numbers make one.
+    pub fn pending_entries(&self) -> Option<Entries> {
+        self.own_code().map(|own| Entries::new(own, self.padded_dim as usize))
     }
 
     /// The segments in use.
     pub fn segments(&self) -> &[SegmentEntry] {
         &self.segments[..(self.segment_count as usize).min(SEGMENTS_MAX)]
     }
-}
-
-/// Whether a pending page has room for an entry with this encoding.
-fn pending_fits(encoding: u8, padded_dim: u32) -> bool {
-    let own = crate::plan::encoding_of(encoding)
-        .map(|encoding| quant::self_code::code_bytes(encoding, padded_dim as usize));
-    own.is_some_and(|own| super::pending::capacity(super::pending::entry_bytes(own)) > 0)
 }

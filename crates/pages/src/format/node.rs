@@ -7,6 +7,10 @@
 //! in the order of use, so that a hop reads it once from front to back. Nodes with more than 32 lanes repeat the
 //! codes for each batch of 32 lanes. Nodes that are not inline have no codes and no factors. All offsets follow from
 //! the [`NodePlan`]; a node starts at a multiple of 8 in the content.
+//!
+//! A sparse vector is not in the node: the node has its [`VectorAddress`]. Vectors lie one behind the other on pages
+//! of their own, across the ends of pages, in the order of the nodes: first the indices (u32, ascending, from 0),
+//! then the values (float4).
 
 use super::page::{read_at, write_at};
 use crate::plan::NodePlan;
@@ -28,6 +32,30 @@ on_disk! {
         pub error: f32,
         /// zero
         pub reserved: [u32; 3],
+    }
+}
+
+on_disk! {
+    /// In the place of a node's own vector, when those are on pages of their own: where it is.
+    pub struct VectorAddress: 16 {
+        /// bytes of the segment's vectors before it; each page of them is full but the last
+        pub offset: u64,
+        /// bytes of the vector
+        pub bytes: u32,
+        /// zero
+        pub reserved: u32,
+    }
+}
+
+impl VectorAddress {
+    /// Reads the address that a node holds.
+    pub fn load(own: &[u8]) -> Self {
+        read_at(own, 0)
+    }
+
+    /// Writes it in the place of a node's own vector.
+    pub fn store(&self, own: &mut [u8]) {
+        write_at(own, 0, self);
     }
 }
 

@@ -57,7 +57,7 @@ on_disk! {
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending
+        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors
         pub kind: u8,
         /// format version of this page
         pub version: u8,
@@ -82,6 +82,8 @@ pub enum PageKind {
     Tids = 5,
     /// Rows that are in no segment yet.
     Pending = 6,
+    /// Own vectors whose length varies.
+    Vectors = 7,
 }
 
 /// Makes `page` an empty page of this kind.

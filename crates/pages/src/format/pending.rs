@@ -3,19 +3,22 @@
 //! ```text
 //! | header | entry 0 | entry 1 | ...
 //! ```
-//! An entry is a [`PendingEntry`] and the code of the row's own vector, in the index's encoding, relative to the
-//! centroid that the meta page names. Pages of a stripe form a chain; only the last one of a chain has room.
+//! An entry is a [`PendingEntry`] and the row's own vector, as the index's nodes hold it, relative to the centroid
+//! that the meta page names. Entries start at multiples of 8. Sparse vectors vary in length: each is behind a
+//! [`PendingLength`], and one that does not fit a page is left out: such a row has flag 2. Pages of a stripe form a
+//! chain; only the last one of a chain has room.
 
 use super::page::{self, CONTENT_BYTES, PageKind, read_at, write_at};
 use crate::error::PageError;
 use crate::pager::{BlockNumber, PageBytes};
+use crate::plan::OwnCode;
 
 on_disk! {
     /// The first bytes of a pending page's content.
     pub struct PendingHeader: 8 {
         /// entries in use
         pub count: u16,
-        /// bytes of an entry
+        /// bytes of an entry; 0 when they vary
         pub entry_bytes: u16,
         /// zero
         pub reserved: u32,
@@ -38,63 +41,179 @@ on_disk! {
     }
 }
 
-/// Bytes of an entry whose code has `own_bytes`.
-pub fn entry_bytes(own_bytes: usize) -> usize {
-    (size_of::<PendingEntry>() + own_bytes).next_multiple_of(8)
-}
-
-/// Entries that fit a page.
-pub fn capacity(entry_bytes: usize) -> usize {
-    (CONTENT_BYTES - size_of::<PendingHeader>()) / entry_bytes
-}
-
-/// Makes `page` an empty pending page.
-pub fn init(bytes: &mut PageBytes, entry_bytes: usize) {
-    page::init(bytes, PageKind::Pending, page::NO_SEGMENT);
-    let header = PendingHeader { count: 0, entry_bytes: entry_bytes as u16, reserved: 0 };
-    write_at(page::content_mut(bytes), 0, &header);
-    page::set_used(bytes, size_of::<PendingHeader>());
-}
-
-/// Checks a pending page; returns its number of entries and the next page of its chain.
-///
-/// # Errors
-/// If it is another page, or its counts exceed the page.
-pub fn check(
-    bytes: &PageBytes,
-    block: BlockNumber,
-    entry_bytes: usize,
-) -> Result<(usize, BlockNumber), PageError> {
-    let special = page::check(bytes, block, PageKind::Pending, page::NO_SEGMENT)?;
-    let header: PendingHeader = read_at(page::content(bytes), 0);
-    if usize::from(header.entry_bytes) != entry_bytes || usize::from(header.count) > capacity(entry_bytes) {
-        return Err(PageError::damaged(block, "pending page"));
+on_disk! {
+    /// Between a pending row's entry and its own vector, when those vary in length.
+    pub struct PendingLength: 8 {
+        /// bytes of the own vector
+        pub own_bytes: u32,
+        /// zero
+        pub reserved: u32,
     }
-    Ok((usize::from(header.count), special.next))
 }
 
-/// Entry number `at` of a checked page, with its code.
-pub fn entry(bytes: &PageBytes, at: usize, entry_bytes: usize) -> (PendingEntry, &[u8]) {
-    let start = size_of::<PendingHeader>() + at * entry_bytes;
-    let content = page::content(bytes);
-    (read_at(content, start), &content[start + size_of::<PendingEntry>()..start + entry_bytes])
+/// How long the entries of an index's pending pages are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entries {
+    /// All have own vectors of so many bytes.
+    Fixed {
+        /// Bytes of an own vector.
+        own_bytes: usize,
+    },
+    /// Each says it.
+    Variable,
 }
 
-/// Appends an entry to a checked page that has room.
-pub fn push(bytes: &mut PageBytes, entry_bytes: usize, entry: &PendingEntry, own: &[u8]) {
-    let mut header: PendingHeader = read_at(page::content(bytes), 0);
-    let start = size_of::<PendingHeader>() + usize::from(header.count) * entry_bytes;
-    let content = page::content_mut(bytes);
-    write_at(content, start, entry);
-    content[start + size_of::<PendingEntry>()..][..own.len()].copy_from_slice(own);
-    header.count += 1;
-    write_at(content, 0, &header);
-    page::set_used(bytes, start + entry_bytes);
+/// A page's entries that were checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingPage {
+    /// Entries in use.
+    pub count: usize,
+    /// Bytes of the content in use.
+    used: usize,
+    /// The next page of the chain.
+    pub next: BlockNumber,
 }
 
-/// Marks entry number `at` of a checked page as dead.
-pub fn mark_dead(bytes: &mut PageBytes, at: usize, entry_bytes: usize) {
-    let start = size_of::<PendingHeader>() + at * entry_bytes;
+/// Entries of a row of typical length on a page, where lengths vary.
+const TYPICAL_OWN_BYTES: usize = 1000;
+
+impl Entries {
+    /// The entries of an index with this code of own vectors.
+    pub fn new(own: OwnCode, padded_dim: usize) -> Self {
+        match own {
+            OwnCode::Elsewhere => Self::Variable,
+            _ => Self::Fixed { own_bytes: own.node_bytes(padded_dim) },
+        }
+    }
+
+    /// Whether a page has room for an entry.
+    pub fn fits_page(self) -> bool {
+        self.typical_per_page() > 0
+    }
+
+    /// Entries on a page; a guess where they vary.
+    pub fn typical_per_page(self) -> usize {
+        let own_bytes = match self {
+            Self::Fixed { own_bytes } => own_bytes,
+            Self::Variable => TYPICAL_OWN_BYTES,
+        };
+        (CONTENT_BYTES - size_of::<PendingHeader>()) / self.entry_bytes(own_bytes)
+    }
+
+    /// Whether an own vector of so many bytes can be on a page at all.
+    pub fn can_hold(self, own_bytes: usize) -> bool {
+        self.entry_bytes(own_bytes) <= CONTENT_BYTES - size_of::<PendingHeader>()
+    }
+
+    fn own_offset(self) -> usize {
+        match self {
+            Self::Fixed { .. } => size_of::<PendingEntry>(),
+            Self::Variable => size_of::<PendingEntry>() + size_of::<PendingLength>(),
+        }
+    }
+
+    fn entry_bytes(self, own_bytes: usize) -> usize {
+        (self.own_offset() + own_bytes).next_multiple_of(8)
+    }
+
+    /// The number that a page's header has.
+    fn stored_bytes(self) -> u16 {
+        match self {
+            Self::Fixed { own_bytes } => self.entry_bytes(own_bytes) as u16,
+            Self::Variable => 0,
+        }
+    }
+
+    /// The bytes of the own vector of the entry at `start`.
+    fn own_bytes(self, content: &[u8], start: usize) -> usize {
+        match self {
+            Self::Fixed { own_bytes } => own_bytes,
+            Self::Variable => {
+                let length: PendingLength = read_at(content, start + size_of::<PendingEntry>());
+                length.own_bytes as usize
+            }
+        }
+    }
+
+    /// Makes `page` an empty pending page.
+    pub fn init(self, bytes: &mut PageBytes) {
+        page::init(bytes, PageKind::Pending, page::NO_SEGMENT);
+        let header = PendingHeader { count: 0, entry_bytes: self.stored_bytes(), reserved: 0 };
+        write_at(page::content_mut(bytes), 0, &header);
+        page::set_used(bytes, size_of::<PendingHeader>());
+    }
+
+    /// Checks a pending page.
+    ///
+    /// # Errors
+    /// If it is another page, or its entries exceed the page.
+    pub fn check(self, bytes: &PageBytes, block: BlockNumber) -> Result<PendingPage, PageError> {
+        let special = page::check(bytes, block, PageKind::Pending, page::NO_SEGMENT)?;
+        let content = page::content(bytes);
+        let header: PendingHeader = read_at(content, 0);
+        let count = usize::from(header.count);
+        let used = match self {
+            Self::Fixed { own_bytes } => size_of::<PendingHeader>() + count * self.entry_bytes(own_bytes),
+            Self::Variable => self.end_of(content, count).unwrap_or(usize::MAX),
+        };
+        if header.entry_bytes != self.stored_bytes() || used > CONTENT_BYTES {
+            return Err(PageError::damaged(block, "pending page"));
+        }
+        Ok(PendingPage { count, used, next: special.next })
+    }
+
+    /// Where the last of `count` entries ends, if all lie inside.
+    fn end_of(self, content: &[u8], count: usize) -> Option<usize> {
+        let mut at = size_of::<PendingHeader>();
+        for _ in 0..count {
+            if at + self.own_offset() > content.len() {
+                return None;
+            }
+            at += self.entry_bytes(self.own_bytes(content, at));
+        }
+        (at <= content.len()).then_some(at)
+    }
+
+    /// The entries of a checked page: place in the content, entry, own vector.
+    pub fn iter(
+        self,
+        bytes: &PageBytes,
+        page: PendingPage,
+    ) -> impl Iterator<Item = (usize, PendingEntry, &[u8])> {
+        let content = page::content(bytes);
+        let mut next = size_of::<PendingHeader>();
+        (0..page.count).map(move |_| {
+            let start = next;
+            let own_bytes = self.own_bytes(content, start);
+            next += self.entry_bytes(own_bytes);
+            (start, read_at(content, start), &content[start + self.own_offset()..][..own_bytes])
+        })
+    }
+
+    /// Whether a checked page has room for one more entry.
+    pub fn has_room(self, page: PendingPage, own_bytes: usize) -> bool {
+        page.used + self.entry_bytes(own_bytes) <= CONTENT_BYTES
+    }
+
+    /// Appends an entry to a checked page that has room.
+    pub fn push(self, bytes: &mut PageBytes, page: PendingPage, entry: &PendingEntry, own: &[u8]) {
+        let start = page.used;
+        let content = page::content_mut(bytes);
+        let mut header: PendingHeader = read_at(content, 0);
+        write_at(content, start, entry);
+        if self == Self::Variable {
+            let length = PendingLength { own_bytes: own.len() as u32, reserved: 0 };
+            write_at(content, start + size_of::<PendingEntry>(), &length);
+        }
+        content[start + self.own_offset()..][..own.len()].copy_from_slice(own);
+        header.count += 1;
+        write_at(content, 0, &header);
+        page::set_used(bytes, start + self.entry_bytes(own.len()));
+    }
+}
+
+/// Marks the entry at `start` of a checked page as dead.
+pub fn mark_dead(bytes: &mut PageBytes, start: usize) {
     let content = page::content_mut(bytes);
     let entry: PendingEntry = read_at(content, start);
     let dead = PendingEntry { flags: entry.flags | super::segment::TID_DEAD, ..entry };

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::meta::{Meta, SegmentEntry, Stripe};
-use super::node::NodeHeader;
+use super::node::{NodeHeader, VectorAddress};
 use super::page::{Documented, FieldDoc, PageHeader, Special};
-use super::pending::{PendingEntry, PendingHeader};
+use super::pending::{PendingEntry, PendingHeader, PendingLength};
 use super::segment::{CurvePoint, Extent, SegmentHeader, TidEntry};
 
 /// All structs as Markdown tables, in the order of FORMAT.md.
@@ -21,8 +21,10 @@ pub fn tables() -> String {
         table::<Extent>(),
         table::<TidEntry>(),
         table::<NodeHeader>(),
+        table::<VectorAddress>(),
         table::<PendingHeader>(),
         table::<PendingEntry>(),
+        table::<PendingLength>(),
     ]
     .concat()
 }

@@ -6,7 +6,7 @@
 use super::page::{self, CONTENT_BYTES, PageKind, read_at, write_at};
 use crate::error::PageError;
 use crate::pager::{BlockNumber, PageBytes};
-use crate::plan::NodePlan;
+use crate::plan::{NodePlan, OwnCode};
 
 /// Runs of adjacent blocks that one segment can have.
 pub const EXTENTS_MAX: usize = 512;
@@ -71,7 +71,7 @@ on_disk! {
         pub node_bytes: u16,
         /// nodes on one page
         pub nodes_per_page: u16,
-        /// code of a node's own vector: 1 float2, 2 int8, 3 int4
+        /// own vector of a node: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 the address of a sparse vector
         pub encoding: u8,
         /// 1: nodes hold 1-bit codes of their neighbors; 0: only their numbers
         pub inline: u8,
@@ -89,8 +89,12 @@ on_disk! {
         pub extent_count: u32,
         /// points of the curve in use
         pub curve_count: u32,
+        /// sparse vectors: first page
+        pub vector_page: u32,
+        /// sparse vectors: bytes of all of them, low and high word
+        pub vector_bytes: [u32; 2],
         /// zero; attribute columns will be described here
-        pub reserved: [u32; 19],
+        pub reserved: [u32; 16],
         /// recall over effort, ascending
         pub curve: [CurvePoint; 16],
         /// where the pages are, ascending
@@ -132,7 +136,8 @@ impl SegmentHeader {
         let ends = [
             u64::from(self.node_page) + node_pages,
             u64::from(self.tid_page) + u64::from(self.rows).div_ceil(u64::from(TIDS_PER_PAGE)),
-            u64::from(self.centroid_page) + u64::from(centroid_pages(padded_dim)),
+            u64::from(self.centroid_page) + u64::from(centroid_pages(plan.own(), padded_dim)),
+            u64::from(self.vector_page) + self.vector_bytes().div_ceil(CONTENT_BYTES as u64),
         ];
         plan.node_bytes() == usize::from(self.node_bytes)
             && plan.nodes_per_page() == usize::from(self.nodes_per_page)
@@ -152,6 +157,12 @@ impl SegmentHeader {
         NodePlan::from_parts(padded_dim, usize::from(self.lanes), self.encoding, self.inline)
     }
 
+    /// Bytes of all sparse vectors.
+    #[inline]
+    pub fn vector_bytes(&self) -> u64 {
+        u64::from(self.vector_bytes[1]) << 32 | u64::from(self.vector_bytes[0])
+    }
+
     /// The block of the segment's page number `page`.
     pub fn block_of(&self, page: u32) -> BlockNumber {
         let extents = &self.extents[..(self.extent_count as usize).clamp(1, EXTENTS_MAX)];
@@ -161,7 +172,7 @@ impl SegmentHeader {
     }
 }
 
-/// Pages that a centroid of this many padded dimensions takes.
-pub fn centroid_pages(padded_dim: u32) -> u32 {
-    padded_dim.div_ceil((CONTENT_BYTES / 4) as u32)
+/// Pages of a centroid; bits have none.
+pub fn centroid_pages(own: OwnCode, padded_dim: u32) -> u32 {
+    if own == OwnCode::Bits { 0 } else { padded_dim.div_ceil((CONTENT_BYTES / 4) as u32) }
 }

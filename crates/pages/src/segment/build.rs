@@ -5,7 +5,7 @@
 use ann::build::{BuildError, Control, Params, Rows, Space as BuildSpace};
 use ann::{Metric, recall};
 
-use super::calibrate::{self, SAMPLE_ROWS, TRUTH_CANDIDATES, Truth};
+use super::calibrate::{self, SAMPLE_ROWS, Truth};
 use super::encode::{EncodedNodes, Loader};
 use super::read::SegmentState;
 use super::write::{write_header, write_pages};
@@ -13,6 +13,7 @@ use crate::error::PageError;
 use crate::format::meta::SegmentEntry;
 use crate::pager::{BulkWriter, Pager};
 use crate::plan::NodePlan;
+use crate::row::Element;
 use crate::space::Space;
 
 /// Entry points of a graph with codes: enough to have one near every cluster of a small table, and few enough that
@@ -45,17 +46,22 @@ pub struct BuildOptions {
 
 /// The shape of an index's nodes.
 pub fn node_plan(space: &Space, m: usize) -> NodePlan {
-    NodePlan::choose(space.padded_dim(), 2 * m, space.has_estimates())
+    NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
 
-/// Memory in bytes per row that loading and building take at most, for deciding when a segment is full.
+/// Memory in bytes per row that loading and building take at most, for deciding when a segment is full. Sparse
+/// vectors take [`Loader::varying_bytes`] besides.
 pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
     let plan = node_plan(space, options.m);
     let params = params(options, &plan, 1 << 16);
     let rows = 1 << 16;
     let byte_dim = space.padded_dim() + 64;
     let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
-    let load = 4 * space.dim() + 16;
+    let load = match space.element() {
+        Element::Float4 | Element::Float2 => 4 * space.dim() + 16,
+        Element::Bit => space.padded_dim() / 8 + 24,
+        Element::Sparse => 32,
+    };
     let build = codes as u64 + ann::build::working_bytes(rows, byte_dim, &params) / rows as u64;
     build.max((load + codes) as u64)
 }
@@ -89,7 +95,8 @@ pub fn prepare(
     let graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
     let step = nodes.count().div_ceil(SAMPLE_ROWS).max(1);
     let sample: Vec<u32> = (0..nodes.count() as u32).step_by(step).collect();
-    let neighbors = recall::exact_neighbors(&rows, build_space, &sample, TRUTH_CANDIDATES, control)?;
+    let candidates = calibrate::truth_candidates(space);
+    let neighbors = recall::exact_neighbors(&rows, build_space, &sample, candidates, control)?;
     let truth =
         sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect();
     nodes.bytes = Vec::new();

@@ -4,6 +4,7 @@
 //! answers are compared with exact ones. Real queries are less like the rows than the rows are like each other, so
 //! [`gamma_for`] aims above the target.
 
+use ann::Metric;
 use ann::search::{Continuation, Effort, Stream};
 
 use super::encode::EncodedNodes;
@@ -11,12 +12,16 @@ use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
 use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
 use crate::pager::Pager;
+use crate::plan::OwnCode;
+use crate::row::{Element, Row, SparseRow, StoredSparse};
 use crate::space::{Query, SegmentQuery, Space};
 
 /// Rows that are searched for.
 pub const SAMPLE_ROWS: usize = 200;
 /// Candidates per sample row that are ranked exactly: int8 distances alone confuse the last places.
-pub const TRUTH_CANDIDATES: usize = 40;
+const TRUTH_CANDIDATES: usize = 40;
+/// The same where the builder's distances are not those of the metric.
+const TRUTH_CANDIDATES_ROUGH: usize = 160;
 /// Results that recall is measured on.
 const RESULTS: usize = 10;
 /// Factors that are tried, ascending; the search ends when nearly everything is found.
@@ -26,6 +31,12 @@ const GAMMAS: [f32; CURVE_POINTS] =
 const MISSES_WANTED: f32 = 0.4;
 /// Recall at which the curve ends.
 const ENOUGH: f32 = 0.9995;
+
+/// Candidates that a [`Truth`] should have.
+pub fn truth_candidates(space: &Space) -> usize {
+    let is_rough = space.element() == Element::Sparse || space.metric() == Metric::Jaccard;
+    if is_rough { TRUTH_CANDIDATES_ROUGH } else { TRUTH_CANDIDATES }
+}
 
 /// A sample row and the nodes that may be nearest to it, by input number.
 pub struct Truth {
@@ -63,7 +74,7 @@ pub fn measure<P: Pager>(
     for gamma in GAMMAS {
         let mut found = 0;
         for (id, query, bound) in &samples {
-            found += count_found(pager, state, query, gamma, *id, *bound)?;
+            found += count_found(SegmentReader::new(pager, space, state, query), gamma, *id, *bound)?;
         }
         let recall = found as f32 / (samples.len() * RESULTS) as f32;
         curve.push(CurvePoint { recall, gamma });
@@ -77,35 +88,41 @@ pub fn measure<P: Pager>(
 /// The vector of a node as a query, decoded from its code.
 fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
     let node = node as usize;
-    let mut residual = vec![0.0; space.padded_dim()];
-    let coded = kernels::Kernels::get().coded(nodes.plan.encoding());
-    coded.decode(nodes.own_of(node), nodes.scales[node], &mut residual);
-    Query::new(space, &space.restore(&mut residual, &nodes.centroid)).ok()
+    let own = nodes.own_of(node);
+    match nodes.plan.own() {
+        OwnCode::Residual(encoding) => {
+            let mut residual = vec![0.0; space.padded_dim()];
+            kernels::Kernels::get().coded(encoding).decode(own, nodes.scales[node], &mut residual);
+            let placed = space.restore(&mut residual, &nodes.centroid);
+            Query::new(space, Row::Dense(&placed)).ok()
+        }
+        OwnCode::Bits => Query::new(space, Row::Bits(own)).ok(),
+        OwnCode::Elsewhere => {
+            let (indices, values): (Vec<u32>, Vec<f32>) = StoredSparse::new(own)?.pairs().unzip();
+            Query::new(space, Row::Sparse(SparseRow { indices: &indices, values: &values })).ok()
+        }
+    }
 }
 
 /// The key of the last of the nearest results.
 fn exact_bound(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> f32 {
-    let coded = kernels::Kernels::get().coded(nodes.plan.encoding());
-    let mut keys: Vec<f32> = sample
-        .candidates
-        .iter()
-        .map(|&node| query.key(&coded, nodes.own_of(node as usize), nodes.scales[node as usize]))
-        .collect();
+    let key = |&node: &u32| {
+        let node = node as usize;
+        query.measure(nodes.own_of(node), nodes.scales[node], nodes.errors[node]).key
+    };
+    let mut keys: Vec<f32> = sample.candidates.iter().map(key).collect();
     keys.sort_unstable_by(f32::total_cmp);
     keys[RESULTS - 1]
 }
 
 fn count_found<P: Pager>(
-    pager: &P,
-    state: &SegmentState,
-    query: &SegmentQuery,
+    mut graph: SegmentReader<'_, P>,
     gamma: f32,
     own_id: u32,
     bound: f32,
 ) -> Result<usize, PageError> {
     let rules = Continuation { streaming: false, ..Continuation::default() };
     let mut stream = Stream::new(Effort::Adaptive { gamma, expansions_min: 0 }, rules);
-    let mut graph = SegmentReader::new(pager, state, query);
     let (mut offered, mut found) = (0, 0);
     while offered < RESULTS {
         let Some(element) = stream.next(&mut graph)? else { break };

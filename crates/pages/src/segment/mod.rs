@@ -4,6 +4,7 @@ pub mod build;
 pub mod calibrate;
 pub mod encode;
 pub mod read;
+pub mod vectors;
 pub mod write;
 
 pub use read::{SegmentReader, SegmentState};

@@ -6,14 +6,15 @@
 use std::ops::Range;
 
 use ann::search::{Graph, Hop, Measured};
-use kernels::{Coded, Estimate, Kernels};
+use kernels::{Estimate, Kernels};
 
+use super::vectors;
 use crate::error::PageError;
-use crate::format::node::{NodeHeader, NodeView};
+use crate::format::node::{NodeHeader, NodeView, VectorAddress};
 use crate::format::page::{self, PageKind, read_at};
 use crate::format::segment::{SegmentHeader, centroid_pages};
 use crate::pager::{BlockNumber, Pager};
-use crate::plan::NodePlan;
+use crate::plan::{NodePlan, OwnCode};
 use crate::space::{Query, SegmentQuery, Space};
 
 /// What a backend keeps of a segment between queries.
@@ -24,7 +25,7 @@ pub struct SegmentState {
     pub header: SegmentHeader,
     /// The shape of its nodes.
     pub plan: NodePlan,
-    /// The mean that its codes are relative to: dim.
+    /// The mean that its codes are relative to: [`Space::width`].
     pub centroid: Vec<f32>,
 }
 
@@ -46,11 +47,12 @@ impl SegmentState {
         }
         let plan =
             header.plan(space.padded_dim()).ok_or(PageError::damaged(block, "node shape of the segment"))?;
-        if plan.is_inline() && !space.has_estimates() {
+        if plan.is_inline() && !space.has_estimates() || !plan.own().is_of(space.element()) {
             return Err(PageError::damaged(block, "node shape of the segment"));
         }
-        let blocks = (0..centroid_pages(padded_dim)).map(|at| header.block_of(header.centroid_page + at));
-        let centroid = load_centroid(pager, space.dim(), segment, blocks)?;
+        let pages = centroid_pages(plan.own(), padded_dim);
+        let blocks = (0..pages).map(|at| header.block_of(header.centroid_page + at));
+        let centroid = load_centroid(pager, space.width(), segment, blocks)?;
         Ok(Self { segment, header, plan, centroid })
     }
 
@@ -63,22 +65,22 @@ impl SegmentState {
     }
 }
 
-/// Reads a centroid of `dim` dimensions from its pages.
+/// Reads a centroid of `width` coordinates from its pages.
 ///
 /// # Errors
 /// If a page is not a centroid's of this segment, or holds a number that is not finite.
 pub fn load_centroid<P: Pager>(
     pager: &P,
-    dim: usize,
+    width: usize,
     segment: u32,
     blocks: impl Iterator<Item = BlockNumber>,
 ) -> Result<Vec<f32>, PageError> {
-    let mut centroid = Vec::with_capacity(dim);
+    let mut centroid = Vec::with_capacity(width);
     for block in blocks {
         let bytes = pager.read(block)?;
         page::check(&bytes, block, PageKind::Centroid, segment)?;
         let content = page::content(&bytes);
-        for at in 0..(content.len() / 4).min(dim - centroid.len()) {
+        for at in 0..(content.len() / 4).min(width - centroid.len()) {
             let value: f32 = read_at(content, at * 4);
             if !value.is_finite() {
                 return Err(PageError::damaged(block, "centroid"));
@@ -86,7 +88,7 @@ pub fn load_centroid<P: Pager>(
             centroid.push(value);
         }
     }
-    if centroid.len() == dim { Ok(centroid) } else { Err(PageError::damaged(0, "centroid")) }
+    if centroid.len() == width { Ok(centroid) } else { Err(PageError::damaged(0, "centroid")) }
 }
 
 /// The rows of an element that a [`SegmentReader`] has measured.
@@ -95,25 +97,39 @@ pub fn rows_of(element: &Measured) -> Range<u32> {
     start..start + element.payload as u32
 }
 
+fn payload_of(header: &NodeHeader) -> u64 {
+    u64::from(header.row_start) << 32 | u64::from(header.row_count)
+}
+
+/// What a node says of its own vector.
+enum Own {
+    Measured(Measured),
+    /// It is elsewhere.
+    At(VectorAddress, NodeHeader),
+}
+
 /// A segment measured against one query.
 pub struct SegmentReader<'a, P> {
     pager: &'a P,
     state: &'a SegmentState,
     query: &'a SegmentQuery,
     kernels: &'static Kernels,
-    coded: Coded<'static>,
+    /// The dimensions of a sparse vector.
+    dim: u32,
+    /// The sparse vector that was read last.
+    vector: Vec<u8>,
 }
 
 impl<'a, P: Pager> SegmentReader<'a, P> {
     /// A reader of `state` for a query prepared by [`SegmentReader::prepare`].
-    pub fn new(pager: &'a P, state: &'a SegmentState, query: &'a SegmentQuery) -> Self {
+    pub fn new(pager: &'a P, space: &Space, state: &'a SegmentState, query: &'a SegmentQuery) -> Self {
         let kernels = Kernels::get();
-        Self { pager, state, query, kernels, coded: kernels.coded(state.plan.encoding()) }
+        Self { pager, state, query, kernels, dim: space.dim() as u32, vector: Vec::new() }
     }
 
     /// `query` in this segment's terms.
     pub fn prepare(space: &Space, state: &SegmentState, query: &Query) -> SegmentQuery {
-        SegmentQuery::new(space, query, &state.centroid, state.header.norm_max)
+        SegmentQuery::new(space, query, state.plan.own(), &state.centroid, state.header.norm_max)
     }
 
     #[inline]
@@ -147,14 +163,28 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         if is_sound { Ok(header) } else { Err(PageError::damaged(block, "graph node")) }
     }
 
+    /// Measures the node if its own vector is in it.
     #[inline]
-    fn measure(&self, node: &NodeView<'_>, header: &NodeHeader, id: u32) -> Measured {
-        let key = self.query.key(&self.coded, node.own(), header.scale);
-        // A key that is no number comes from a damaged code; it must not hide its row.
-        let key = if key.is_nan() { 0.0 } else { key };
-        let payload = u64::from(header.row_start) << 32 | u64::from(header.row_count);
-        let (lower, upper) = self.query.bounds(key, header.error);
-        Measured { lower, upper, value: self.query.value(key), key, id, payload }
+    fn measure(&self, node: &NodeView<'_>, header: &NodeHeader, id: u32) -> Own {
+        if self.state.plan.own() == OwnCode::Elsewhere {
+            return Own::At(VectorAddress::load(node.own()), *header);
+        }
+        let payload = payload_of(header);
+        let measured = self.query.measure(node.own(), header.scale, header.error);
+        Own::Measured(Measured { id, payload, ..measured })
+    }
+
+    /// The element of a node that is read; reads its own vector if that is elsewhere. No lock may be held.
+    #[inline]
+    fn element(&mut self, own: Own, id: u32) -> Result<Measured, PageError> {
+        let (address, header) = match own {
+            Own::Measured(measured) => return Ok(measured),
+            Own::At(address, header) => (address, header),
+        };
+        let from = (self.state.segment, &self.state.header);
+        vectors::read(self.pager, from, (address, self.state.locate(id).0), self.dim, &mut self.vector)?;
+        let measured = self.query.measure(&self.vector, header.scale, header.error);
+        Ok(Measured { id, payload: payload_of(&header), ..measured })
     }
 
     #[inline]
@@ -228,13 +258,16 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
 
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
         if self.state.plan.is_inline() {
-            return self.with_node(id, |node, block| {
+            let own = self.with_node(id, |node, block| {
                 let header = self.checked_header(&node, block, id)?;
-                if id < self.state.header.nodes {
-                    hop.measured.push(self.measure(&node, &header, id));
-                }
-                self.expand_inline(&node, usize::from(header.degree), block, hop)
-            });
+                let own = (id < self.state.header.nodes).then(|| self.measure(&node, &header, id));
+                self.expand_inline(&node, usize::from(header.degree), block, hop)?;
+                Ok(own)
+            })?;
+            if let Some(own) = own {
+                hop.measured.push(self.element(own, id)?);
+            }
+            return Ok(());
         }
         let mut met = Vec::with_capacity(self.state.plan.lanes());
         self.with_node(id, |node, block| {
@@ -251,10 +284,11 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
             if let Some(&next) = met.get(at + 1) {
                 self.prefetch(next);
             }
-            let element = self.with_node(id, |node, block| {
+            let own = self.with_node(id, |node, block| {
                 let header = self.checked_header(&node, block, id)?;
                 Ok(self.measure(&node, &header, id))
             })?;
+            let element = self.element(own, id)?;
             hop.measured.push(element);
             hop.candidates.push((element.key, id));
         }
@@ -270,6 +304,7 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
         let header = &self.state.header;
         let per_page = u32::from(header.nodes_per_page);
         let plan = &self.state.plan;
+        let mut on_page = Vec::with_capacity(per_page as usize);
         for first in (0..header.nodes).step_by(per_page as usize) {
             let (block, _) = self.state.locate(first);
             let bytes = self.pager.read(block)?;
@@ -278,7 +313,11 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
                 let start = (id - first) as usize * plan.node_bytes();
                 let node = NodeView::new(plan, &page::content(&bytes)[start..][..plan.node_bytes()]);
                 let header = self.checked_header(&node, block, id)?;
-                visit(self.measure(&node, &header, id));
+                on_page.push((self.measure(&node, &header, id), id));
+            }
+            drop(bytes);
+            for (own, id) in on_page.drain(..) {
+                visit(self.element(own, id)?);
             }
         }
         Ok(())

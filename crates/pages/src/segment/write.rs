@@ -4,13 +4,13 @@ use ann::build::FlatGraph;
 
 use super::encode::EncodedNodes;
 use crate::error::PageError;
-use crate::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
+use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
 use crate::format::segment::{
     CURVE_POINTS, CurvePoint, EXTENTS_MAX, Extent, SegmentHeader, TIDS_PER_PAGE, TidEntry,
 };
 use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PAGE_SIZE, PageBytes};
-use crate::plan::encoding_number;
+use crate::plan::OwnCode;
 
 /// Pages of one segment, in the order in which they are written.
 struct SegmentPages<'w, W> {
@@ -46,12 +46,20 @@ pub fn write_pages<W: BulkWriter>(
     graph: &FlatGraph,
 ) -> Result<SegmentHeader, PageError> {
     let mut pages = SegmentPages { writer, segment, pages: 0, extents: Vec::new(), last: NO_BLOCK };
-    write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
+    if nodes.plan.own() != OwnCode::Bits {
+        write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
+    }
     let node_page = pages.pages;
     let routers = write_nodes(&mut pages, nodes, graph)?;
     let tid_page = pages.pages;
     let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
     write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
+    let vector_page = pages.pages;
+    let vector_bytes = if nodes.plan.own() == OwnCode::Elsewhere {
+        write_vectors(&mut pages, graph.order.iter().map(|&node| nodes.own_of(node as usize)))?
+    } else {
+        0
+    };
     if pages.extents.len() > EXTENTS_MAX {
         return Err(PageError::damaged(pages.last, "free space too scattered for a segment"));
     }
@@ -66,7 +74,7 @@ pub fn write_pages<W: BulkWriter>(
         lanes: plan.lanes() as u16,
         node_bytes: plan.node_bytes() as u16,
         nodes_per_page: plan.nodes_per_page() as u16,
-        encoding: encoding_number(plan.encoding()),
+        encoding: plan.own().number(),
         inline: u8::from(plan.is_inline()),
         norm_max: nodes.norm_max,
         centroid_page: 0,
@@ -75,7 +83,9 @@ pub fn write_pages<W: BulkWriter>(
         pages: pages.pages,
         extent_count: pages.extents.len() as u32,
         curve_count: 0,
-        reserved: [0; 19],
+        vector_page: if vector_bytes > 0 { vector_page } else { 0 },
+        vector_bytes: [vector_bytes as u32, (vector_bytes >> 32) as u32],
+        reserved: [0; 16],
         curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
         extents,
     })
@@ -129,7 +139,7 @@ fn write_nodes<W: BulkWriter>(
     let plan = &nodes.plan;
     let routers: Vec<&[u32]> = graph.seeds.chunks(plan.lanes()).collect();
     let count = nodes.count() + routers.len();
-    let mut row_start = 0;
+    let mut next = NextNode::default();
     for first in (0..count).step_by(plan.nodes_per_page()) {
         let mut bytes = [0; PAGE_SIZE];
         page::init(&mut bytes, PageKind::Nodes, pages.segment);
@@ -138,7 +148,7 @@ fn write_nodes<W: BulkWriter>(
             let out = &mut page::content_mut(&mut bytes)[slot * plan.node_bytes()..][..plan.node_bytes()];
             let position = first + slot;
             if position < nodes.count() {
-                row_start = write_node(nodes, graph, position, row_start, out);
+                next = write_node(nodes, graph, position, next, out);
             } else {
                 write_router(nodes, graph, routers[position - nodes.count()], out);
             }
@@ -149,19 +159,27 @@ fn write_nodes<W: BulkWriter>(
     Ok(routers.len() as u32)
 }
 
-/// Writes the node at `position`; returns the row after its last.
+/// What the nodes before one have used up.
+#[derive(Clone, Copy, Default)]
+struct NextNode {
+    row: u32,
+    /// Bytes of sparse vectors.
+    offset: u64,
+}
+
+/// Writes the node at `position`; returns what is left to the next.
 fn write_node(
     nodes: &EncodedNodes,
     graph: &FlatGraph,
     position: usize,
-    row_start: u32,
+    next: NextNode,
     out: &mut [u8],
-) -> u32 {
+) -> NextNode {
     let node = graph.order[position] as usize;
     let neighbors = graph.neighbors(position as u32);
     let row_count = nodes.row_offsets[node + 1] - nodes.row_offsets[node];
     let header = NodeHeader {
-        row_start,
+        row_start: next.row,
         row_count,
         degree: neighbors.len().min(nodes.plan.lanes()) as u16,
         flags: 0,
@@ -169,9 +187,16 @@ fn write_node(
         error: nodes.errors[node],
         reserved: [0; 3],
     };
-    write_own(out, &header, nodes.own_of(node));
+    let own = nodes.own_of(node);
+    if nodes.plan.own() == OwnCode::Elsewhere {
+        let mut address = [0; size_of::<VectorAddress>()];
+        VectorAddress { offset: next.offset, bytes: own.len() as u32, reserved: 0 }.store(&mut address);
+        write_own(out, &header, &address);
+    } else {
+        write_own(out, &header, own);
+    }
     write_neighbors(nodes, graph, neighbors, out);
-    row_start + row_count
+    NextNode { row: next.row + row_count, offset: next.offset + own.len() as u64 }
 }
 
 fn write_router(nodes: &EncodedNodes, graph: &FlatGraph, seeds: &[u32], out: &mut [u8]) {
@@ -224,4 +249,33 @@ fn write_tids<'t, W: BulkWriter>(
         pages.append(&bytes)?;
     }
     Ok(())
+}
+
+/// Writes own vectors one behind the other; returns their bytes.
+fn write_vectors<'v, W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    vectors: impl Iterator<Item = &'v [u8]>,
+) -> Result<u64, PageError> {
+    let mut bytes = [0; PAGE_SIZE];
+    let mut total = 0u64;
+    for mut vector in vectors {
+        while !vector.is_empty() {
+            let used = (total % CONTENT_BYTES as u64) as usize;
+            if used == 0 {
+                page::init(&mut bytes, PageKind::Vectors, pages.segment);
+            }
+            let (part, rest) = vector.split_at(vector.len().min(CONTENT_BYTES - used));
+            page::content_mut(&mut bytes)[used..used + part.len()].copy_from_slice(part);
+            page::set_used(&mut bytes, used + part.len());
+            total += part.len() as u64;
+            if total.is_multiple_of(CONTENT_BYTES as u64) {
+                pages.append(&bytes)?;
+            }
+            vector = rest;
+        }
+    }
+    if !total.is_multiple_of(CONTENT_BYTES as u64) {
+        pages.append(&bytes)?;
+    }
+    Ok(total)
 }

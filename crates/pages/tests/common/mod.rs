@@ -6,13 +6,12 @@ use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
 use pages::format::meta::{Meta, MetaParams};
-use pages::format::pending::PendingEntry;
 use pages::mem_pager::MemPager;
 use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plain::{PendingRows, tid_of};
-use pages::plan::{encoding_number, encoding_of};
 use pages::segment::build::{self, BuildOptions};
-use pages::segment::encode::{Loader, encode_own};
+use pages::row::{Element, Row, SparseRow};
+use pages::segment::encode::{Loader, encode_pending};
 use pages::segment::read::{SegmentReader, SegmentState, rows_of};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
@@ -55,6 +54,37 @@ pub fn clustered(count: usize, dim: usize, clusters: usize, seed: u64) -> Vec<Ve
         .collect()
 }
 
+/// The value of a row, owned.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Dense(Vec<f32>),
+    Bits(Vec<u8>),
+    Sparse(Vec<u32>, Vec<f32>),
+}
+
+impl Value {
+    pub fn row(&self) -> Row<'_> {
+        match self {
+            Self::Dense(x) => Row::Dense(x),
+            Self::Bits(bits) => Row::Bits(bits),
+            Self::Sparse(indices, values) => Row::Sparse(SparseRow { indices, values }),
+        }
+    }
+
+    /// All dimensions, in float8.
+    pub fn spread(&self, dim: usize) -> Vec<f64> {
+        match self {
+            Self::Dense(x) => x.iter().map(|&x| f64::from(x)).collect(),
+            Self::Bits(bits) => (0..dim).map(|at| f64::from(bits[at / 8] >> (at % 8) & 1)).collect(),
+            Self::Sparse(indices, values) => {
+                let mut all = vec![0.0; dim];
+                indices.iter().zip(values).for_each(|(&at, &x)| all[at as usize] = f64::from(x));
+                all
+            }
+        }
+    }
+}
+
 pub fn tid_of_row(row: usize) -> HeapTid {
     HeapTid { block: (row / 100) as u32, offset: (row % 100 + 1) as u16 }
 }
@@ -65,16 +95,24 @@ pub fn row_of_tid(tid: HeapTid) -> usize {
 
 /// The value of the SQL operator, in float8.
 pub fn operator(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
-    let pairs = || a.iter().zip(b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+    let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    operator_f64(metric, &wide(a), &wide(b))
+}
+
+/// The same for numbers in float8; bits are 0 and 1.
+pub fn operator_f64(metric: Metric, a: &[f64], b: &[f64]) -> f64 {
+    let pairs = || a.iter().zip(b).map(|(&a, &b)| (a, b));
     let dot: f64 = pairs().map(|(a, b)| a * b).sum();
     match metric {
         Metric::L2 => pairs().map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt(),
         Metric::InnerProduct => -dot,
-        Metric::L1 => pairs().map(|(a, b)| (a - b).abs()).sum(),
+        Metric::L1 | Metric::Hamming => pairs().map(|(a, b)| (a - b).abs()).sum(),
         Metric::Cosine => {
             let norms = pairs().fold((0.0, 0.0), |(x, y), (a, b)| (x + a * a, y + b * b));
             1.0 - dot / (norms.0 * norms.1).sqrt()
         }
+        Metric::Jaccard if dot == 0.0 => 1.0,
+        Metric::Jaccard => 1.0 - dot / pairs().map(|(a, b)| a.max(b)).sum::<f64>(),
     }
 }
 
@@ -84,15 +122,24 @@ pub struct Index {
 }
 
 impl Index {
-    /// An index with one segment per slice of rows. Rows are numbered through all of them.
+    /// An index of dense rows; see [`Index::build_values`].
     pub fn build(metric: Metric, dim: usize, segments: &[&[Vec<f32>]]) -> Self {
-        let space = Space::new(metric, dim, 7);
+        let owned: Vec<Vec<Value>> =
+            segments.iter().map(|rows| rows.iter().cloned().map(Value::Dense).collect()).collect();
+        let slices: Vec<&[Value]> = owned.iter().map(Vec::as_slice).collect();
+        Self::build_values(Element::Float4, metric, dim, &slices)
+    }
+
+    /// An index with one segment per slice of rows. Rows are numbered through all of them.
+    pub fn build_values(element: Element, metric: Metric, dim: usize, segments: &[&[Value]]) -> Self {
+        let space = Space::new(element, metric, dim as u32, 7);
         let pager = MemPager::new();
         let mut meta = Meta::new(&MetaParams {
             dim: dim as u32,
             padded_dim: space.padded_dim() as u32,
             metric: metric as u8,
-            encoding: encoding_number(build::node_plan(&space, OPTIONS.m).encoding()),
+            element: element as u8,
+            encoding: build::node_plan(&space, OPTIONS.m).own().number(),
             m: 16,
             ef_construction: 64,
             index_id: 1,
@@ -104,10 +151,9 @@ impl Index {
         (&pager).append(&page).expect("room");
         let mut first = 0;
         for rows in segments {
-            let mut loader = Loader::new(dim);
+            let mut loader = Loader::new(&space);
             for (at, x) in rows.iter().enumerate() {
-                loader.reserve(dim).expect("memory");
-                loader.push(&space, x, tid_of_row(first + at));
+                loader.push(&space, x.row(), tid_of_row(first + at)).expect("memory");
             }
             first += rows.len();
             let prepared =
@@ -115,7 +161,7 @@ impl Index {
             let segment = meta.next_segment;
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
             let state = SegmentState::load(&pager, &space, segment, entry.header).expect("sound");
-            if meta.centroid == NO_BLOCK {
+            if meta.centroid == NO_BLOCK && space.width() > 0 {
                 meta.centroid = state.header.block_of(0);
                 meta.centroid_segment = segment;
             }
@@ -135,30 +181,26 @@ impl Index {
 
     pub fn pending_centroid(&self) -> Vec<f32> {
         let meta = self.meta();
-        let Some(entry) = meta.segments().first() else { return vec![0.0; self.space.dim()] };
+        let Some(entry) = meta.segments().first() else { return vec![0.0; self.space.width()] };
         SegmentState::load(&self.pager, &self.space, entry.segment, entry.header).expect("sound").centroid
     }
 
     pub fn insert(&self, stripe: usize, row: usize, x: &[f32]) -> Result<(), PageError> {
+        self.insert_value(stripe, row, &Value::Dense(x.to_vec()))
+    }
+
+    pub fn insert_value(&self, stripe: usize, row: usize, x: &Value) -> Result<(), PageError> {
         let meta = self.meta();
-        let encoding = encoding_of(meta.encoding).expect("known");
-        let mut own = vec![0; quant::self_code::code_bytes(encoding, self.space.padded_dim())];
-        let mut placed = vec![0.0; x.len()];
-        assert_eq!(self.space.place(x, &mut placed), Placement::Ranked);
-        let mut residual = vec![0.0; self.space.padded_dim()];
-        self.space.residual(&placed, &self.pending_centroid(), &mut residual);
-        let (scale, error) = encode_own(&self.space, encoding, &residual, &mut own);
-        let tid = tid_of_row(row);
-        let entry = PendingEntry { block: tid.block, offset: tid.offset, flags: 0, scale, error };
+        let code = meta.own_code().expect("known");
+        let (entry, own) =
+            encode_pending(&self.space, code, &self.pending_centroid(), x.row(), tid_of_row(row));
         pending::append(&self.pager, &meta, stripe, &entry, &own)
     }
 
     pub fn delete(&self, mut is_dead: impl FnMut(usize) -> bool) -> Result<(u64, u64), PageError> {
         let meta = self.meta();
-        let encoding = encoding_of(meta.encoding).expect("known");
-        let own_bytes = quant::self_code::code_bytes(encoding, self.space.padded_dim());
         let mut dead = |tid| is_dead(row_of_tid(tid));
-        let mut totals = pending::mark_dead(&self.pager, &meta, own_bytes, &mut dead)?;
+        let mut totals = pending::mark_dead(&self.pager, &meta, &mut dead)?;
         for entry in meta.segments() {
             let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
             let counts = tids::mark_dead(&self.pager, entry.segment, &state.header, &mut dead)?;
@@ -185,13 +227,23 @@ impl Index {
         effort: Effort,
         limit: usize,
     ) -> Result<Vec<(f64, f64, usize)>, PageError> {
-        let query = Query::new(&self.space, query).expect("ranked");
+        self.search_value(&Value::Dense(query.to_vec()), effort, limit)
+    }
+
+    /// The same for any value.
+    pub fn search_value(
+        &self,
+        query: &Value,
+        effort: Effort,
+        limit: usize,
+    ) -> Result<Vec<(f64, f64, usize)>, PageError> {
+        let query = Query::new(&self.space, query.row()).expect("ranked");
         self.search_query(&query, effort, limit)
     }
 
     /// All rows with their bounds, unless the query has no place itself.
     pub fn try_search(&self, query: &[f32]) -> Result<Vec<(f64, f64, usize)>, Placement> {
-        let query = Query::new(&self.space, query)?;
+        let query = Query::new(&self.space, Row::Dense(query))?;
         let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
         Ok(self.search_query(&query, effort, usize::MAX).expect("sound"))
     }
@@ -207,15 +259,16 @@ impl Index {
         for entry in meta.segments() {
             let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
             let prepared = SegmentReader::<MemPager>::prepare(&self.space, &state, query);
-            let mut graph = SegmentReader::new(&self.pager, &state, &prepared);
+            let mut graph = SegmentReader::new(&self.pager, &self.space, &state, &prepared);
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..limit {
                 let Some(element) = stream.next(&mut graph)? else { break };
                 self.add_rows(&state, &element, &mut found)?;
             }
         }
-        let prepared = SegmentQuery::new(&self.space, query, &self.pending_centroid(), 1.0);
-        let mut rows = PendingRows::new(&self.pager, &meta, Some(&prepared), 0)?;
+        let code = meta.own_code().expect("known");
+        let prepared = SegmentQuery::new(&self.space, query, code, &self.pending_centroid(), 1.0);
+        let mut rows = PendingRows::new(&self.pager, &meta, Some(&prepared), 0);
         let mut stream = Stream::new(effort, Continuation::default());
         while let Some(element) = stream.next(&mut rows)? {
             found.push((element.lower, element.upper, row_of_tid(tid_of(&element).tid())));

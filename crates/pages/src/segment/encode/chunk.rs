@@ -1,0 +1,270 @@
+//! Chunks of rows, and their codes.
+
+use std::collections::TryReserveError;
+
+use ann::Metric;
+use ann::build::Control;
+use kernels::Encoding;
+use quant::rabitq;
+use rayon::prelude::*;
+
+use super::fill::Fill;
+use super::{CHUNK_ROWS, EncodedNodes, check_cancel, encode_own, is_loaded_as_stored};
+use crate::plan::{NodePlan, OwnCode};
+use crate::row::{Row, StoredSparse};
+use crate::space::{self, Space};
+
+/// Rows whose residuals decide the scale of the builder's int8 codes.
+const SCALE_SAMPLE_ROWS: usize = 4096;
+/// The share of residual coordinates that int8 codes represent without clipping.
+const SCALE_QUANTILE: f64 = 0.9995;
+/// Room in the first chunk at first: the first rows may be all there are.
+const FIRST_ROWS: usize = 16;
+/// The builder's code of a bit that is set, in a row with the typical number of them (Jaccard).
+const TYPICAL_BIT: f32 = 32.0;
+
+/// Rows that were loaded together.
+#[derive(Default)]
+pub(super) struct Chunk {
+    /// Dense rows, placed.
+    floats: Vec<f32>,
+    /// Other rows as pages hold them, one behind the other, and where each ends.
+    stored: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Chunk {
+    /// Adds a row; returns the bytes that it takes if lengths vary.
+    pub(super) fn push(
+        &mut self,
+        space: &Space,
+        row: Row<'_>,
+        placed: &[f32],
+        is_first: bool,
+    ) -> Result<usize, TryReserveError> {
+        let room = if is_first { FIRST_ROWS } else { CHUNK_ROWS };
+        let start = self.stored.len();
+        match row {
+            Row::Dense(x) => {
+                if self.floats.is_empty() {
+                    self.floats.try_reserve_exact(room * x.len())?;
+                }
+                self.floats.try_reserve(x.len())?;
+                self.floats.extend_from_slice(placed);
+                return Ok(0);
+            }
+            Row::Bits(bits) => {
+                let bytes = space.padded_dim() / 8;
+                self.stored.try_reserve(bytes)?;
+                self.stored.extend_from_slice(bits);
+                self.stored.resize(start + bytes, 0);
+            }
+            Row::Sparse(x) => {
+                self.stored.try_reserve(crate::row::sparse_bytes(x.indices.len()))?;
+                x.append_to(&mut self.stored);
+            }
+        }
+        self.ends.try_reserve(1)?;
+        self.ends.push(self.stored.len());
+        Ok(if matches!(row, Row::Sparse(_)) { self.stored.len() - start } else { 0 })
+    }
+
+    fn rows(&self, space: &Space) -> usize {
+        if is_loaded_as_stored(space.element()) {
+            self.ends.len()
+        } else {
+            self.floats.len() / space.dim()
+        }
+    }
+
+    fn stored(&self, row: usize) -> &[u8] {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        &self.stored[start..self.ends[row]]
+    }
+
+    /// A row that is no bit string, placed.
+    fn placed<'a>(&'a self, space: &Space, row: usize, scratch: &'a mut [f32]) -> &'a [f32] {
+        if !is_loaded_as_stored(space.element()) {
+            return &self.floats[row * space.dim()..][..space.dim()];
+        }
+        if let Some(stored) = StoredSparse::new(self.stored(row)) {
+            space.place_stored(stored, scratch);
+        }
+        scratch
+    }
+}
+
+/// What encoding a chunk needs to know.
+struct ChunkEncoder<'a> {
+    space: &'a Space,
+    plan: NodePlan,
+    centroid: &'a [f32],
+    /// Inner product with norms that differ: what the extra dimension holds.
+    fill: Option<Fill>,
+    byte_scale: f32,
+    control: &'a Control,
+}
+
+/// Rows of one chunk and where their codes go.
+struct ChunkOut<'a> {
+    chunk: Chunk,
+    own: &'a mut [u8],
+    bytes: &'a mut [i8],
+    scales: &'a mut [f32],
+    errors: &'a mut [f32],
+    bits: &'a mut [u8],
+    factors: &'a mut [(u16, u16)],
+}
+
+/// Encodes `chunks` into `nodes`, whose vectors have their final sizes. Bits and sparse vectors become own vectors
+/// as they are.
+pub(super) fn encode_chunks(
+    space: &Space,
+    chunks: Vec<Chunk>,
+    fill: Option<Fill>,
+    control: &Control,
+    nodes: &mut EncodedNodes,
+) {
+    let plan = nodes.plan;
+    let limit = fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max);
+    let byte_scale = if plan.own() == OwnCode::Bits {
+        typical_bits(&chunks).sqrt() * TYPICAL_BIT
+    } else {
+        byte_scale(space, &chunks, &nodes.centroid).min(limit)
+    };
+    let centroid = &nodes.centroid;
+    let encoder = ChunkEncoder { space, plan, centroid, fill, byte_scale, control };
+    let mut own = nodes.own.chunks_mut(CHUNK_ROWS * plan.own_bytes());
+    let mut bytes = nodes.bytes.chunks_mut(CHUNK_ROWS * nodes.byte_dim);
+    let mut scales = nodes.scales.chunks_mut(CHUNK_ROWS);
+    let mut errors = nodes.errors.chunks_mut(CHUNK_ROWS);
+    let mut bits = nodes.bits.chunks_mut(CHUNK_ROWS * plan.code_bytes());
+    let mut factors = nodes.factors.chunks_mut(CHUNK_ROWS);
+    let outs: Vec<ChunkOut<'_>> = chunks
+        .into_iter()
+        .map(|chunk| ChunkOut {
+            chunk,
+            own: own.next().unwrap_or_default(),
+            bytes: bytes.next().unwrap_or_default(),
+            scales: scales.next().unwrap_or_default(),
+            errors: errors.next().unwrap_or_default(),
+            bits: bits.next().unwrap_or_default(),
+            factors: factors.next().unwrap_or_default(),
+        })
+        .collect();
+    let rest: Vec<Chunk> = outs.into_par_iter().map(|out| encoder.encode(out)).collect();
+    for chunk in rest {
+        let start = nodes.own.len();
+        nodes.own.extend(chunk.stored);
+        if plan.own() == OwnCode::Elsewhere {
+            nodes.own_ends.extend(chunk.ends.iter().map(|end| start + end));
+        }
+    }
+}
+
+impl ChunkEncoder<'_> {
+    /// Encodes a chunk; returns it without what is not needed any more.
+    fn encode(&self, mut out: ChunkOut<'_>) -> Chunk {
+        if check_cancel(self.control).is_err() {
+            return Chunk::default();
+        }
+        let mut residual = vec![0.0; self.space.padded_dim()];
+        for row in 0..out.chunk.rows(self.space) {
+            match self.plan.own() {
+                OwnCode::Bits => self.encode_bits(&mut out, row),
+                OwnCode::Elsewhere => self.encode_residual(&mut out, row, None, &mut residual),
+                OwnCode::Residual(encoding) => {
+                    self.encode_residual(&mut out, row, Some(encoding), &mut residual);
+                }
+            }
+        }
+        Chunk { floats: Vec::new(), ..out.chunk }
+    }
+
+    fn encode_bits(&self, out: &mut ChunkOut<'_>, row: usize) {
+        let bits = out.chunk.stored(row);
+        let byte_dim = out.bytes.len() / out.scales.len();
+        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
+        let is_set = |at: usize| bits[at / 8] >> (at % 8) & 1;
+        let code = if self.space.metric() == Metric::Jaccard {
+            let ones: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
+            (self.byte_scale / (ones.max(1) as f32).sqrt()).round().clamp(1.0, 127.0) as i8
+        } else {
+            1
+        };
+        bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = is_set(at) as i8 * code);
+        if self.plan.is_inline() {
+            let code_bytes = self.plan.code_bytes();
+            out.bits[row * code_bytes..][..code_bytes].copy_from_slice(bits);
+            out.factors[row] = rabitq::bit_factors();
+        }
+    }
+
+    fn encode_residual(
+        &self,
+        out: &mut ChunkOut<'_>,
+        row: usize,
+        encoding: Option<Encoding>,
+        residual: &mut [f32],
+    ) {
+        let (padded, byte_dim) = (self.space.padded_dim(), out.bytes.len() / out.scales.len());
+        let mut scratch = vec![0.0; self.space.width()];
+        let placed = out.chunk.placed(self.space, row, &mut scratch);
+        self.space.residual(placed, self.centroid, residual);
+        if let Some(encoding) = encoding {
+            let own_bytes = self.plan.own_bytes();
+            let own = &mut out.own[row * own_bytes..][..own_bytes];
+            (out.scales[row], out.errors[row]) = encode_own(self.space, encoding, residual, own);
+        }
+        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
+        for (byte, &value) in bytes.iter_mut().zip(&*residual) {
+            *byte = (value * self.byte_scale).round().clamp(-127.0, 127.0) as i8;
+        }
+        if let Some(fill) = &self.fill {
+            fill.write(space::norm(placed), self.byte_scale, &mut bytes[padded..]);
+        }
+        if self.plan.is_inline() {
+            let code_bytes = self.plan.code_bytes();
+            let encoded = rabitq::encode(residual, &mut out.bits[row * code_bytes..][..code_bytes]);
+            let add = if self.space.metric() == Metric::InnerProduct { 0.0 } else { encoded.norm2 };
+            out.factors[row] = (rabitq::to_bf16(add), rabitq::to_bf16(encoded.rescale));
+        }
+    }
+}
+
+/// The scale at which int8 codes clip one coordinate in 2,000.
+fn byte_scale(space: &Space, chunks: &[Chunk], centroid: &[f32]) -> f32 {
+    let rows: usize = chunks.iter().map(|chunk| chunk.rows(space)).sum();
+    let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
+    let (mut residual, mut scratch) = (vec![0.0; space.padded_dim()], vec![0.0; space.width()]);
+    let mut sizes = Vec::new();
+    for row in (0..rows).step_by(step) {
+        let placed = chunks[row / CHUNK_ROWS].placed(space, row % CHUNK_ROWS, &mut scratch);
+        space.residual(placed, centroid, &mut residual);
+        sizes.extend(residual.iter().map(|value| value.abs()));
+    }
+    if sizes.is_empty() {
+        return 1.0;
+    }
+    let at = ((sizes.len() - 1) as f64 * SCALE_QUANTILE) as usize;
+    let (_, quantile, rest) = sizes.select_nth_unstable_by(at, f32::total_cmp);
+    let size = if *quantile > 0.0 { *quantile } else { rest.iter().copied().fold(0.0, f32::max) };
+    let scale = 127.0 / size;
+    if scale.is_finite() { scale } else { 1.0 }
+}
+
+/// The median number of bits that are set, of a sample of rows.
+fn typical_bits(chunks: &[Chunk]) -> f32 {
+    let rows: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
+    let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
+    let ones = |row: usize| {
+        let bits = chunks[row / CHUNK_ROWS].stored(row % CHUNK_ROWS);
+        bits.iter().map(|byte| byte.count_ones()).sum::<u32>()
+    };
+    let mut sample: Vec<u32> = (0..rows).step_by(step).map(ones).collect();
+    if sample.is_empty() {
+        return 1.0;
+    }
+    let middle = sample.len() / 2;
+    *sample.select_nth_unstable(middle).1 as f32
+}

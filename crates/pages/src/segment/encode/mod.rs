@@ -1,0 +1,252 @@
+//! From a table's rows to the codes of a segment.
+//!
+//! Rows are loaded in chunks, dense ones placed, others as pages hold them; then, with the mean known, each chunk is
+//! encoded and freed, so that both forms of all rows never exist at once. Rows whose stored form is the same share
+//! one node: their real vectors may differ by less than the stored form can tell, which the node's error bound covers.
+
+mod chunk;
+mod collapse;
+mod fill;
+
+use std::collections::TryReserveError;
+use std::sync::atomic::Ordering;
+
+use ann::Metric;
+use ann::build::{BuildError, Control};
+use quant::self_code;
+
+use crate::format::pending::{Entries, PendingEntry};
+use crate::format::segment::{TID_FIRST, TID_LAST, TidEntry};
+use crate::plan::{NodePlan, OwnCode};
+use crate::row::{Element, Row};
+use crate::space::{Placement, Space};
+use crate::tids::HeapTid;
+use chunk::{Chunk, encode_chunks};
+use collapse::collapse;
+
+/// Rows of a chunk.
+const CHUNK_ROWS: usize = 1024;
+
+/// Rows of a segment in the making.
+pub struct Loader {
+    chunks: Vec<Chunk>,
+    tids: Vec<TidEntry>,
+    unranked: Vec<TidEntry>,
+    sums: Vec<f64>,
+    /// Norms of placed rows.
+    norm_range: (f64, f64),
+    /// Largest norm of a row.
+    norm_max: f64,
+    scratch: Vec<f32>,
+    varying_bytes: usize,
+}
+
+/// Codes of all nodes, by input order, and the rows that each stands for.
+pub struct EncodedNodes {
+    /// The shape of the nodes.
+    pub plan: NodePlan,
+    /// The rows' mean: [`Space::width`].
+    pub centroid: Vec<f32>,
+    /// Largest norm of a row (inner product), else 0.
+    pub norm_max: f32,
+    /// Own vectors: nodes x [`NodePlan::own_bytes`], or sparse vectors as pages hold them.
+    pub own: Vec<u8>,
+    /// Where each sparse vector ends in `own`; empty for others.
+    pub own_ends: Vec<usize>,
+    /// Own vector = scale * code.
+    pub scales: Vec<f32>,
+    /// Bounds of what the codes lose.
+    pub errors: Vec<f32>,
+    /// 1-bit codes: nodes x [`NodePlan::code_bytes`]; empty without estimates.
+    pub bits: Vec<u8>,
+    /// bf16 factors (add, mul) by node; empty without estimates.
+    pub factors: Vec<(u16, u16)>,
+    /// int8 codes for the builder: nodes x `byte_dim`.
+    pub bytes: Vec<i8>,
+    /// Dimensions of the int8 codes, a multiple of 64.
+    pub byte_dim: usize,
+    /// Rows of node i: `row_tids[row_offsets[i]..row_offsets[i + 1]]`.
+    pub row_offsets: Vec<u32>,
+    /// Heap TIDs by node.
+    pub row_tids: Vec<TidEntry>,
+    /// Rows without a place in the order.
+    pub unranked: Vec<TidEntry>,
+}
+
+impl EncodedNodes {
+    /// Number of nodes.
+    pub fn count(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// The own vector of a node.
+    pub fn own_of(&self, node: usize) -> &[u8] {
+        if self.plan.own() == OwnCode::Elsewhere {
+            let start = if node == 0 { 0 } else { self.own_ends[node - 1] };
+            return &self.own[start..self.own_ends[node]];
+        }
+        let bytes = self.plan.own_bytes();
+        &self.own[node * bytes..][..bytes]
+    }
+}
+
+impl Loader {
+    /// An empty loader.
+    pub fn new(space: &Space) -> Self {
+        Self {
+            chunks: Vec::new(),
+            tids: Vec::new(),
+            unranked: Vec::new(),
+            sums: vec![0.0; space.width()],
+            norm_range: (f64::INFINITY, 0.0),
+            norm_max: 0.0,
+            scratch: vec![0.0; space.width()],
+            varying_bytes: 0,
+        }
+    }
+
+    /// Rows loaded.
+    pub fn rows(&self) -> usize {
+        self.tids.len() + self.unranked.len()
+    }
+
+    /// Bytes of loaded rows whose length varies.
+    pub fn varying_bytes(&self) -> usize {
+        self.varying_bytes
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn push(&mut self, space: &Space, row: Row<'_>, tid: HeapTid) -> Result<(), TryReserveError> {
+        let entry = |flags| TidEntry { block: tid.block, offset: tid.offset, flags };
+        let flags = match space.place(row, &mut self.scratch) {
+            Placement::First => TID_FIRST,
+            Placement::Last => TID_LAST,
+            Placement::Ranked => 0,
+        };
+        if flags != 0 {
+            self.unranked.try_reserve(1)?;
+            self.unranked.push(entry(flags));
+            return Ok(());
+        }
+        self.tids.try_reserve(1)?;
+        if self.tids.len() == self.chunks.len() * CHUNK_ROWS {
+            self.chunks.push(Chunk::default());
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            self.varying_bytes += chunk.push(space, row, &self.scratch, self.tids.is_empty())?;
+        }
+        self.tids.push(entry(0));
+        let mut square = 0.0;
+        for (sum, &x) in self.sums.iter_mut().zip(&self.scratch) {
+            *sum += f64::from(x);
+            square += f64::from(x) * f64::from(x);
+        }
+        let norm = square.sqrt();
+        self.norm_range = (self.norm_range.0.min(norm), self.norm_range.1.max(norm));
+        self.norm_max = self.norm_max.max(match row {
+            Row::Sparse(x) => x.norm(),
+            Row::Dense(_) | Row::Bits(_) => norm,
+        });
+        Ok(())
+    }
+
+    /// Encodes all rows. Runs in the caller's rayon pool.
+    ///
+    /// # Errors
+    /// If `control` is cancelled.
+    pub fn encode(
+        self,
+        space: &Space,
+        plan: NodePlan,
+        control: &Control,
+    ) -> Result<EncodedNodes, BuildError> {
+        let count = self.tids.len();
+        let centroid: Vec<f32> = self.sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
+        let is_inner_product = space.metric() == Metric::InnerProduct;
+        let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
+        let byte_dim = space.padded_dim() + if fill.is_some() { fill::FILL_CODES } else { 0 };
+        let is_fixed = matches!(plan.own(), OwnCode::Residual(_));
+        let mut nodes = EncodedNodes {
+            plan,
+            norm_max: if is_inner_product { self.norm_max as f32 * 1.000_001 } else { 0.0 },
+            own: vec![0; if is_fixed { count * plan.own_bytes() } else { 0 }],
+            own_ends: Vec::new(),
+            scales: vec![0.0; count],
+            errors: vec![0.0; count],
+            bits: vec![0; if plan.is_inline() { count * plan.code_bytes() } else { 0 }],
+            factors: vec![(0, 0); if plan.is_inline() { count } else { 0 }],
+            bytes: vec![0; count * byte_dim],
+            byte_dim,
+            row_offsets: Vec::new(),
+            row_tids: Vec::new(),
+            unranked: self.unranked,
+            centroid,
+        };
+        encode_chunks(space, self.chunks, fill, control, &mut nodes);
+        check_cancel(control)?;
+        collapse(&mut nodes, &self.tids);
+        check_cancel(control)?;
+        Ok(nodes)
+    }
+}
+
+fn check_cancel(control: &Control) -> Result<(), BuildError> {
+    if control.cancel.load(Ordering::Relaxed) { Err(BuildError::Cancelled) } else { Ok(()) }
+}
+
+/// Encodes a residual; returns its scale and the bound of its error in the metric's norm.
+fn encode_own(space: &Space, encoding: kernels::Encoding, residual: &[f32], own: &mut [u8]) -> (f32, f32) {
+    let code = self_code::encode(residual, encoding, own);
+    let error = if space.metric() == Metric::L1 { code.error_l1 } else { code.error };
+    (code.scale, error)
+}
+
+/// A row as pending pages hold it: its entry and its own vector about `centroid`.
+pub fn encode_pending(
+    space: &Space,
+    code: OwnCode,
+    centroid: &[f32],
+    row: Row<'_>,
+    tid: HeapTid,
+) -> (PendingEntry, Vec<u8>) {
+    let mut placed = vec![0.0; space.width()];
+    let flags = match space.place(row, &mut placed) {
+        Placement::First => TID_FIRST,
+        Placement::Last => TID_LAST,
+        Placement::Ranked => 0,
+    };
+    let mut entry = PendingEntry { block: tid.block, offset: tid.offset, flags, scale: 0.0, error: 0.0 };
+    let mut own = Vec::new();
+    match row {
+        Row::Dense(_) => {
+            own.resize(code.node_bytes(space.padded_dim()), 0);
+            if let (0, OwnCode::Residual(encoding)) = (flags, code) {
+                let mut residual = vec![0.0; space.padded_dim()];
+                space.residual(&placed, centroid, &mut residual);
+                (entry.scale, entry.error) = encode_own(space, encoding, &residual, &mut own);
+            }
+        }
+        Row::Bits(bits) => {
+            own.extend(bits);
+            own.resize(code.node_bytes(space.padded_dim()), 0);
+        }
+        Row::Sparse(x) if flags == 0 => {
+            x.append_to(&mut own);
+            if !Entries::Variable.can_hold(own.len()) {
+                own.clear();
+                entry.flags = TID_FIRST;
+            }
+        }
+        Row::Sparse(_) => {}
+    }
+    debug_assert!(code.is_of(space.element()));
+    (entry, own)
+}
+
+/// Whether rows of this element are loaded as pages hold them.
+fn is_loaded_as_stored(element: Element) -> bool {
+    matches!(element, Element::Bit | Element::Sparse)
+}

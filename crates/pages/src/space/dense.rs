@@ -1,0 +1,158 @@
+//! Dense vectors: distances to codes of residuals, with bounds of the distance to what the row holds.
+
+use ann::Metric;
+use ann::search::Measured;
+use kernels::Coded;
+
+use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
+
+/// A query in a segment's terms.
+pub(super) struct DenseQuery {
+    metric: Metric,
+    coded: Coded<'static>,
+    /// Rotated: about the centroid, or for the inner product as it is, scaled.
+    vector: Vec<f32>,
+    /// What estimates start from.
+    base: f32,
+    /// Of `vector`, in the metric's own norm.
+    vector_norm: f64,
+    /// Inner product: |q|^2 + M^2 of the scaled query.
+    offset: f64,
+    /// Inner product: |query| / |scaled query|.
+    unscale: f64,
+    query_norm: f64,
+    /// Inner product: of the scaled query with the centroid, and the centroid's norm.
+    to_centroid: f64,
+    centroid_norm: f64,
+    /// Inner product: a vector of zeros, for the norms of rows.
+    origin: Vec<f32>,
+    rounding: f64,
+}
+
+/// What the inner product does to a query; the identity for other metrics.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scaling {
+    /// Inner product: |q|^2 + M^2 of the scaled query.
+    pub(super) offset: f64,
+    /// |query| / |scaled query|.
+    pub(super) unscale: f64,
+    /// Of the scaled query with the centroid.
+    pub(super) to_centroid: f64,
+}
+
+impl DenseQuery {
+    /// `vector`: what codes are measured against; `base`: see [`super::SegmentQuery`].
+    pub(super) fn new(
+        (metric, coded): (Metric, Coded<'static>),
+        vector: Vec<f32>,
+        base: f32,
+        scaling: Scaling,
+        query_norm: f64,
+        centroid: &[f32],
+    ) -> Self {
+        let vector_norm = if metric == Metric::L1 {
+            vector.iter().map(|&v| f64::from(v.abs())).sum()
+        } else {
+            norm(&vector)
+        };
+        let is_inner_product = metric == Metric::InnerProduct;
+        Self {
+            metric,
+            coded,
+            base,
+            vector_norm,
+            offset: scaling.offset,
+            unscale: scaling.unscale,
+            query_norm,
+            to_centroid: scaling.to_centroid,
+            centroid_norm: norm(centroid),
+            origin: if is_inner_product { vec![0.0; vector.len()] } else { Vec::new() },
+            rounding: (vector.len() as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
+            vector,
+        }
+    }
+
+    /// A row whose own vector is `scale` times the code `own`, up to `error`.
+    #[inline]
+    pub(super) fn measure(&self, own: &[u8], scale: f32, error: f32) -> Measured {
+        let key = self.key(own, scale);
+        // A key that is no number comes from a damaged code; it must not hide its row.
+        let key = if key.is_nan() { 0.0 } else { key };
+        let (lower, upper) = self.bounds(key, error);
+        Measured { lower, upper, value: self.value(key), key, id: 0, payload: 0 }
+    }
+
+    /// A row whose norm may exceed what the query was prepared for. Its key means nothing.
+    pub(super) fn measure_pending(&self, own: &[u8], scale: f32, error: f32) -> Measured {
+        if self.metric != Metric::InnerProduct {
+            return self.measure(own, scale, error);
+        }
+        let product = f64::from(self.coded.inner_product(&self.vector, scale, own));
+        let row_norm = self.centroid_norm + f64::from(self.coded.l2_squared(&self.origin, scale, own)).sqrt();
+        let value = -(self.to_centroid + product) * self.unscale;
+        let (lower, upper) = self.product_bounds(value, row_norm, error);
+        Measured { lower, upper, value, key: 0.0, id: 0, payload: 0 }
+    }
+
+    /// The search key. Non-negative.
+    #[inline]
+    fn key(&self, own: &[u8], scale: f32) -> f32 {
+        match self.metric {
+            Metric::InnerProduct => {
+                (self.base - 2.0 * self.coded.inner_product(&self.vector, scale, own)).max(0.0)
+            }
+            Metric::L1 => self.coded.l1(&self.vector, scale, own),
+            _ => self.coded.l2_squared(&self.vector, scale, own),
+        }
+    }
+
+    /// The operator's value for a key, up to rounding.
+    #[inline]
+    fn value(&self, key: f32) -> f64 {
+        let key = f64::from(key);
+        match self.metric {
+            Metric::Cosine => key / 2.0,
+            Metric::InnerProduct => (key - self.offset) / 2.0 * self.unscale,
+            Metric::L1 => key,
+            _ => key.sqrt(),
+        }
+    }
+
+    /// Bounds below and above any value that the operator gives for a row with this key, whose stored vector is off
+    /// by at most `error`. Never NaN.
+    ///
+    /// The rounding terms bound float4 sums of `dim` terms by dim * 2^-24 of the sum of their magnitudes, for the
+    /// operator's sum as for ours, and the rotation by a few units in the last place of the norms.
+    #[inline]
+    fn bounds(&self, key: f32, error: f32) -> (f64, f64) {
+        let rounding = self.rounding;
+        match self.metric {
+            // The norm of the scaled query is the largest norm of a row.
+            Metric::InnerProduct => self.product_bounds(self.value(key), self.vector_norm, error),
+            Metric::L1 => {
+                let key = f64::from(key);
+                let slack = f64::from(error) + 2.0 * rounding * key + 1e-6 * self.vector_norm;
+                never_nan((key - slack).max(0.0), key + slack)
+            }
+            _ => {
+                let distance = f64::from(key).sqrt();
+                let sizes = 2.0 * self.vector_norm + distance;
+                let slack = f64::from(error) + 4e-6 * sizes + rounding * distance + L2_UNDERFLOW;
+                let (lower, upper) = ((distance - slack).max(0.0), distance + slack);
+                if self.metric != Metric::Cosine {
+                    return never_nan(lower * (1.0 - rounding), upper * (1.0 + rounding));
+                }
+                let slack = 2.0 * rounding + 1e-6;
+                never_nan((lower * lower / 2.0 - slack).max(0.0), upper * upper / 2.0 + slack)
+            }
+        }
+    }
+
+    fn product_bounds(&self, value: f64, row_norm: f64, error: f32) -> (f64, f64) {
+        let relative = self.query_norm * (f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5));
+        // Keys are float4 sums of the size of `offset`: what they lose does not shrink with the query.
+        let lost = self.offset * f64::from(f32::EPSILON) * self.unscale;
+        let slack = relative + lost + PRODUCT_UNDERFLOW * (1.0 + self.unscale);
+        never_nan(value - slack, value + slack)
+    }
+}

@@ -1,0 +1,56 @@
+//! Options of indexes: integers with a default and a range.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pgrx::pg_sys;
+
+/// A registered kind of options: one per access method.
+pub struct Kind(AtomicU32);
+
+impl Kind {
+    /// A kind that is not registered.
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// Registers options: name, description, (default, least, most). Called once, when the library is loaded.
+    pub fn register(&self, options: &[(&'static CStr, &'static CStr, (i32, i32, i32))]) {
+        // SAFETY: strings are static; this runs on the backend's main thread, before any index is opened.
+        unsafe {
+            let kind = pg_sys::add_reloption_kind();
+            self.0.store(kind, Ordering::Relaxed);
+            let lock = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
+            for (name, text, (default, least, most)) in options {
+                pg_sys::add_int_reloption(kind, name.as_ptr(), text.as_ptr(), *default, *least, *most, lock);
+            }
+        }
+    }
+
+    /// Parses and validates the options of an index into a varlena of `size` bytes.
+    ///
+    /// # Safety
+    /// `reloptions` is what PostgreSQL passed to `amoptions`; each option has an i32 at its offset within `size`.
+    pub unsafe fn parse(
+        &self,
+        reloptions: pg_sys::Datum,
+        validate: bool,
+        size: usize,
+        options: &[(&'static CStr, usize)],
+    ) -> *mut pg_sys::bytea {
+        // PostgreSQL 18 has one field more.
+        #[allow(clippy::needless_update)]
+        let element = |&(name, offset): &(&'static CStr, usize)| pg_sys::relopt_parse_elt {
+            optname: name.as_ptr(),
+            opttype: pg_sys::relopt_type::RELOPT_TYPE_INT,
+            offset: offset as i32,
+            ..Default::default()
+        };
+        let elements: Vec<_> = options.iter().map(element).collect();
+        let (kind, count) = (self.0.load(Ordering::Relaxed), elements.len() as i32);
+        // SAFETY: by the contract; PostgreSQL allocates and fills the result.
+        unsafe {
+            pg_sys::build_reloptions(reloptions, validate, kind, size, elements.as_ptr(), count).cast()
+        }
+    }
+}
