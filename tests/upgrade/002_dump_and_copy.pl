@@ -28,8 +28,7 @@ sub check_moved
 {
 	my ($database, $schema, $about) = @_;
 	is(sql($database, "SELECT DISTINCT probin FROM pg_proc WHERE proname = 'vector_in'"), '$libdir/proxima', "$about: proxima");
-	my $found = binary_sums($database, $folder);
-	is_deeply($found, { map { ($_ => $sums{$schema}{$_}) } keys %$found }, "$about: every value, byte for byte");
+	is_deeply(binary_sums($database, $folder), $sums{$schema}, "$about: every value, byte for byte");
 	is_deeply(exact_answers($database), $exact{$schema}, "$about: exact searches answer the same");
 	is_deeply(index_answers($database, 'hnsw'), $exact{$schema}, "$about: hnsw answers exactly");
 	is_deeply(index_answers($database, 'ivfflat'), exact_answers($database, 'ivfflat'), "$about: ivfflat answers exactly");
@@ -79,10 +78,11 @@ for my $table (sort keys %columns)
 	copy_out($database, $table, "$folder/$table.back");
 	is((command('cmp', "$folder/$table.from", "$folder/$table.back"))[1], '', "$table: out of proxima as out of pgvector");
 }
-# The array goes as text.
+# The array goes as text. (First the view: sums of float16 numbers depend on the order of rows, which UPDATE changes.)
+sql($database, 'REFRESH MATERIALIZED VIEW centers');
 sql('source_public', "\\copy (SELECT id, many FROM items) TO '$folder/many'");
 sql($database, 'CREATE TABLE many (id int, many vector[])', "\\copy many FROM '$folder/many'",
-	'UPDATE items SET many = m.many FROM many m WHERE m.id = items.id', 'REFRESH MATERIALIZED VIEW centers');
+	'UPDATE items SET many = m.many FROM many m WHERE m.id = items.id');
 check_moved($database, 'public', 'binary COPY');
 
 done_testing();
