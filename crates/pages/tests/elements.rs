@@ -78,7 +78,7 @@ fn recall(index: &Index, metric: Metric, rows: &[Vec<f64>], queries: &[Value], d
 
 #[test]
 fn recall_is_high_for_bits() {
-    for (dim, count) in [(40, 3_000), (384, 5_000), (1_000, 3_000), (10_000, 800)] {
+    for (dim, count) in [(40, 3_000), (384, 5_000), (1_000, 3_000), (20_000, 700)] {
         let all = bits(count + 40, dim, 60, 3);
         let (rows, queries) = all.split_at(count);
         let spread = spread(rows, dim);

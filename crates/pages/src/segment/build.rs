@@ -6,7 +6,7 @@ use ann::build::{BuildError, Control, Params, Rows, Space as BuildSpace};
 use ann::{Metric, recall};
 
 use super::calibrate::{self, SAMPLE_ROWS, Truth};
-use super::encode::{EncodedNodes, Loader};
+use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
 use super::write::{write_header, write_pages};
 use crate::error::PageError;
@@ -55,7 +55,7 @@ pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
     let plan = node_plan(space, options.m);
     let params = params(options, &plan, 1 << 16);
     let rows = 1 << 16;
-    let byte_dim = space.padded_dim() + 64;
+    let byte_dim = byte_dim_min(space) + 64;
     let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
     let load = match space.element() {
         Element::Float4 | Element::Float2 => 4 * space.dim() + 16,

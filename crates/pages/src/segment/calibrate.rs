@@ -7,7 +7,7 @@
 use ann::Metric;
 use ann::search::{Continuation, Effort, Stream};
 
-use super::encode::EncodedNodes;
+use super::encode::{EncodedNodes, byte_dim_min};
 use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
 use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
@@ -34,7 +34,8 @@ const ENOUGH: f32 = 0.9995;
 
 /// Candidates that a [`Truth`] should have.
 pub fn truth_candidates(space: &Space) -> usize {
-    let is_rough = space.element() == Element::Sparse || space.metric() == Metric::Jaccard;
+    let is_folded = byte_dim_min(space) < space.padded_dim();
+    let is_rough = space.element() == Element::Sparse || space.metric() == Metric::Jaccard || is_folded;
     if is_rough { TRUTH_CANDIDATES_ROUGH } else { TRUTH_CANDIDATES }
 }
 

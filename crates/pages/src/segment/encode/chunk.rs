@@ -9,7 +9,7 @@ use quant::rabitq;
 use rayon::prelude::*;
 
 use super::fill::Fill;
-use super::{CHUNK_ROWS, EncodedNodes, check_cancel, encode_own, is_loaded_as_stored};
+use super::{CHUNK_ROWS, EncodedNodes, bits_per_code, check_cancel, encode_own, is_loaded_as_stored};
 use crate::plan::{NodePlan, OwnCode};
 use crate::row::{Row, StoredSparse};
 use crate::space::{self, Space};
@@ -185,14 +185,17 @@ impl ChunkEncoder<'_> {
         let bits = out.chunk.stored(row);
         let byte_dim = out.bytes.len() / out.scales.len();
         let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
-        let is_set = |at: usize| bits[at / 8] >> (at % 8) & 1;
         let code = if self.space.metric() == Metric::Jaccard {
             let ones: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
             (self.byte_scale / (ones.max(1) as f32).sqrt()).round().clamp(1.0, 127.0) as i8
         } else {
             1
         };
-        bytes.iter_mut().enumerate().for_each(|(at, byte)| *byte = is_set(at) as i8 * code);
+        let shared = bits_per_code(self.space);
+        for at in (0..8 * bits.len()).filter(|at| bits[at / 8] >> (at % 8) & 1 == 1) {
+            let byte = &mut bytes[at / shared];
+            *byte = byte.saturating_add(code);
+        }
         if self.plan.is_inline() {
             let code_bytes = self.plan.code_bytes();
             out.bits[row * code_bytes..][..code_bytes].copy_from_slice(bits);

@@ -27,6 +27,22 @@ use collapse::collapse;
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
 
+/// Most int8 codes of a row of bits: of longer rows, a code is the number of set bits among neighboring ones.
+const BIT_CODES_MAX: usize = 16_384;
+
+/// Bits that share one int8 code.
+fn bits_per_code(space: &Space) -> usize {
+    space.padded_dim().div_ceil(BIT_CODES_MAX)
+}
+
+/// Int8 codes that the builder gets of a row; for inner products there may be 64 more.
+pub fn byte_dim_min(space: &Space) -> usize {
+    match space.element() {
+        Element::Bit => space.padded_dim().div_ceil(bits_per_code(space)).next_multiple_of(64),
+        Element::Float4 | Element::Float2 | Element::Sparse => space.padded_dim(),
+    }
+}
+
 /// Rows of a segment in the making.
 pub struct Loader {
     chunks: Vec<Chunk>,
@@ -167,7 +183,7 @@ impl Loader {
         let centroid: Vec<f32> = self.sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
         let is_inner_product = space.metric() == Metric::InnerProduct;
         let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
-        let byte_dim = space.padded_dim() + if fill.is_some() { fill::FILL_CODES } else { 0 };
+        let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
         let is_fixed = matches!(plan.own(), OwnCode::Residual(_));
         let mut nodes = EncodedNodes {
             plan,
