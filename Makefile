@@ -1,6 +1,6 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
-.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-clients \
+.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install test-clients \
 	test-upgrade bench format test-pg18 clean
 
 help:           ## this list
@@ -39,6 +39,9 @@ isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name f
 prove:          ## replicas, crashes, concurrency (TAP); TAP=tests/t/001_replica.pl for one
 	@scripts/prove.sh
 
+test-install:   ## what the two install verbs write
+	@scripts/test-install.sh
+
 test-clients:   ## client libraries from their registries; CLIENTS="python rust node" for some
 	@scripts/test-clients.sh
 
@@ -50,6 +53,7 @@ bench:          ## recall, speed, size and build time on real embeddings
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all
+	@cargo fmt --manifest-path tests/clients/rust/Cargo.toml
 	@FORMAT_WRITE=1 cargo test --release -p tidy --locked --quiet
 
 test-pg18:      ## the suites that need a server, on PostgreSQL 18 in a Debian below target
