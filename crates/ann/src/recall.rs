@@ -11,30 +11,52 @@ const COLUMNS: usize = 1024;
 /// Queries that meet the columns at once.
 const ROWS_AT_ONCE: usize = 24;
 
-/// The `k` rows nearest to each row of `queries`, which is not its own neighbour; nearest first, ties by row.
+/// Queries made of rows: their codes, and the row that each leaves out of its answer.
+#[derive(Clone, Debug, Default)]
+pub struct Queries {
+    /// As many codes of the rows' length as `rows` has entries.
+    pub codes: Vec<i8>,
+    /// The row that is not its own neighbour.
+    pub rows: Vec<u32>,
+}
+
+impl Queries {
+    /// The rows with these numbers, as they are.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn of_rows(rows: &Rows<'_>, numbers: &[u32]) -> Self {
+        let code = |&row: &u32| &rows.codes[row as usize * rows.dim..][..rows.dim];
+        Self { codes: numbers.iter().flat_map(code).copied().collect(), rows: numbers.to_vec() }
+    }
+}
+
+/// The `k` rows nearest to each query; nearest first, ties by row.
 ///
 /// # Errors
 /// [`BuildError::Cancelled`] soon after `control.cancel` is set; [`BuildError::TooManyRows`] above 2^32 - 2
 /// rows.
 ///
 /// # Panics
-/// If a query is not a row, `rows.codes` is not `count` x `dim`, or `dim` is not a supported row length.
+/// If the codes of the queries are not `queries.rows.len()` x `dim`, `rows.codes` is not `count` x `dim`, or `dim` is not a supported row length.
 pub fn exact_neighbors(
     rows: &Rows<'_>,
     space: Space,
-    queries: &[u32],
+    queries: &Queries,
     k: usize,
     control: &Control,
 ) -> Result<Vec<Vec<u32>>, BuildError> {
     assert!(rows.codes.len() == rows.count * rows.dim, "codes are count x dim");
+    assert!(queries.codes.len() == queries.rows.len() * rows.dim, "queries are as long as rows");
+    let count = queries.rows.len();
     if rows.count >= u32::MAX as usize {
         return Err(BuildError::TooManyRows);
     }
     let k = k.min(rows.count.saturating_sub(1));
     if k == 0 {
-        return Ok(vec![Vec::new(); queries.len()]);
+        return Ok(vec![Vec::new(); count]);
     }
-    let mut slab = vec![u64::MAX; queries.len() * k];
+    let mut slab = vec![u64::MAX; count * k];
     let reservoirs = Reservoirs::new(&mut slab, k);
     (0..rows.count.div_ceil(COLUMNS)).into_par_iter().try_for_each_init(
         || (Panels::new(space, rows.dim), vec![0u32; ROWS_AT_ONCE * COLUMNS], Vec::new()),
@@ -42,13 +64,13 @@ pub fn exact_neighbors(
             let first = block * COLUMNS;
             let columns: Vec<u32> = (first as u32..rows.count.min(first + COLUMNS) as u32).collect();
             panels.pack(rows.codes, &columns);
-            for (batch, ids) in queries.chunks(ROWS_AT_ONCE).enumerate() {
+            for start in (0..count).step_by(ROWS_AT_ONCE) {
                 control.check()?;
-                panels.distances(rows.codes, ids, distances);
-                let each = distances.chunks_exact_mut(panels.stride());
-                for (index, (&id, distances)) in ids.iter().zip(each).enumerate() {
-                    let query = (batch * ROWS_AT_ONCE + index) as u32;
-                    if let Some(own) = (id as usize).checked_sub(first).filter(|&own| own < columns.len()) {
+                let batch: Vec<u32> = (start as u32..count.min(start + ROWS_AT_ONCE) as u32).collect();
+                panels.distances(&queries.codes, &batch, distances);
+                for (&query, distances) in batch.iter().zip(distances.chunks_exact_mut(panels.stride())) {
+                    let own = queries.rows[query as usize] as usize;
+                    if let Some(own) = own.checked_sub(first).filter(|&own| own < columns.len()) {
                         distances[own] = NO_DISTANCE;
                     }
                     smallest(&distances[..columns.len()], k, reservoirs.limit(query), found);
@@ -87,7 +109,7 @@ mod tests {
         let rows = Rows { codes: &codes, dim, count };
         let queries: Vec<u32> = (0..40).map(|i| i * 61 % count as u32).collect();
         for (space, k) in [(Space::L2, 10), (Space::L1, 1), (Space::L2, 100), (Space::L2, 5000)] {
-            let found = exact_neighbors(&rows, space, &queries, k, &Control::default()).unwrap();
+            let found = exact_neighbors(&rows, space, &Queries::of_rows(&rows, &queries), k, &Control::default()).unwrap();
             for (&query, found) in queries.iter().zip(&found) {
                 let row = |id: u32| &codes[id as usize * dim..][..dim];
                 let distance = |id: u32| -> u32 {
@@ -111,11 +133,11 @@ mod tests {
         let codes = [3i8; 128];
         let control = Control::default();
         let none = Rows { codes: &[], dim: 64, count: 0 };
-        assert!(exact_neighbors(&none, Space::L2, &[], 10, &control).unwrap().is_empty());
+        assert!(exact_neighbors(&none, Space::L2, &Queries::default(), 10, &control).unwrap().is_empty());
         let one = Rows { codes: &codes[..64], dim: 64, count: 1 };
-        assert_eq!(exact_neighbors(&one, Space::L2, &[0], 10, &control).unwrap(), [[0u32; 0]]);
+        assert_eq!(exact_neighbors(&one, Space::L2, &Queries::of_rows(&one, &[0]), 10, &control).unwrap(), [[0u32; 0]]);
         let two = Rows { codes: &codes, dim: 64, count: 2 };
-        assert_eq!(exact_neighbors(&two, Space::L2, &[1, 0], 10, &control).unwrap(), [[0], [1]]);
+        assert_eq!(exact_neighbors(&two, Space::L2, &Queries::of_rows(&two, &[1, 0]), 10, &control).unwrap(), [[0], [1]]);
     }
 
     #[test]

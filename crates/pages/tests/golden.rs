@@ -20,7 +20,7 @@ use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plan::NodePlan;
 use pages::row::SparseRow;
 use pages::segment::calibrate;
-use pages::segment::encode::EncodedNodes;
+use pages::segment::encode::{ByteCode, EncodedNodes};
 use pages::segment::write::{write_header, write_pages};
 use pages::{PAGE_SIZE, PageBytes};
 
@@ -109,6 +109,7 @@ fn nodes(plan: NodePlan, first_row: u32) -> EncodedNodes {
         factors: if plan.is_inline() { factors } else { Vec::new() },
         bytes: Vec::new(),
         byte_dim: 0,
+        byte_code: ByteCode::default(),
         row_offsets: vec![0, 1, 3, 4, 5, 6],
         row_tids: (0..6).map(|row| tid(first_row + row, if row == 4 { TID_DEAD } else { 0 })).collect(),
         unranked: vec![tid(first_row + 6, TID_FIRST), tid(first_row + 7, TID_LAST)],

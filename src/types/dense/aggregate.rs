@@ -53,14 +53,16 @@ pub fn combine(call: Call) -> Result<Datum, TypeError> {
     let (a, b) = (Array::argument(call, 0), Array::argument(call, 1));
     let read = |state| state_values::<f32>(state, "vector_combine");
     let (a, b) = (read(&a)?, read(&b)?);
-    let longer = if a[0] == 0.0 { b } else { a };
-    let (datum, new) = new_array::<f64>(longer.len());
-    new.copy_from_slice(longer);
-    if a[0] != 0.0 && b[0] != 0.0 {
+    // A state without sums, whatever it counts, adds none.
+    let (sums, others) = if a.len() == 1 { (b, a) } else { (a, b) };
+    if others.len() > 1 {
         typmod::check((a.len() - 1) as i32, b.len() - 1)?;
-        for (sum, &other) in new.iter_mut().zip(b) {
-            *sum = finite(*sum + other)?;
-        }
+    }
+    let (datum, new) = new_array::<f64>(sums.len());
+    new.copy_from_slice(sums);
+    new[0] += others[0];
+    for (sum, &other) in new[1..].iter_mut().zip(&others[1..]) {
+        *sum = finite(*sum + other)?;
     }
     Ok(datum)
 }

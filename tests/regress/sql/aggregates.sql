@@ -28,6 +28,7 @@ SELECT vector_combine('{0}', '{3,4}');
 SELECT vector_combine('{1,2}', '{0}');
 SELECT vector_combine('{0}', '{0}');
 SELECT vector_combine('{1,1e308}', '{1,1e308}');
+SELECT vector_combine('{0,5}', '{1,2}'), vector_combine('{3}', '{1,2}'), vector_combine('{1,2}', '{3}'), vector_combine('{1}', '{2}');
 SELECT vector_combine('{1,2}', '{1,2,3}');
 SELECT vector_combine('{{1,2}}', '{3,4}');
 SELECT vector_combine('{1,2}', '{{3,4}}');

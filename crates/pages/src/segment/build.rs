@@ -96,7 +96,8 @@ pub fn prepare(
     let step = nodes.count().div_ceil(SAMPLE_ROWS).max(1);
     let sample: Vec<u32> = (0..nodes.count() as u32).step_by(step).collect();
     let candidates = calibrate::truth_candidates(space);
-    let neighbors = recall::exact_neighbors(&rows, build_space, &sample, candidates, control)?;
+    let queries = calibrate::sample_queries(space, &nodes, &sample);
+    let neighbors = recall::exact_neighbors(&rows, build_space, &queries, candidates, control)?;
     let truth =
         sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect();
     nodes.bytes = Vec::new();

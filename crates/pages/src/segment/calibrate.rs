@@ -5,6 +5,8 @@
 //! [`gamma_for`] aims above the target.
 
 use ann::Metric;
+use ann::build::Rows;
+use ann::recall::Queries;
 use ann::search::{Continuation, Effort, Stream};
 
 use super::encode::{EncodedNodes, byte_dim_min};
@@ -84,6 +86,18 @@ pub fn measure<P: Pager>(
         }
     }
     Ok(curve)
+}
+
+/// Sample nodes as the builder's distances take queries.
+pub fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Queries {
+    let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
+    let mut queries = Queries::of_rows(&rows, sample);
+    for (&node, code) in sample.iter().zip(queries.codes.chunks_exact_mut(nodes.byte_dim.max(1))) {
+        if let Some(query) = row_query(space, nodes, node) {
+            nodes.byte_code.write_query(space, query.placed(), &nodes.centroid, code);
+        }
+    }
+    queries
 }
 
 /// The vector of a node as a query, decoded from its code.

@@ -54,6 +54,11 @@ impl Query {
         };
         Ok(Self { placed, norm, given })
     }
+
+    /// The query as rows are placed.
+    pub fn placed(&self) -> &[f32] {
+        &self.placed
+    }
 }
 
 /// A query against one segment's codes.

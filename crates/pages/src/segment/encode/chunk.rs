@@ -94,14 +94,51 @@ impl Chunk {
     }
 }
 
+/// How the builder's int8 codes come from residuals.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByteCode {
+    /// Code per unit of a residual; for bits see [`TYPICAL_BIT`].
+    pub(super) scale: f32,
+    /// Inner product with norms that differ: what the extra dimension holds.
+    pub(super) fill: Option<Fill>,
+}
+
+impl ByteCode {
+    /// A code whose scale is to be found.
+    pub(super) fn new(fill: Option<Fill>) -> Self {
+        Self { scale: 1.0, fill }
+    }
+
+    /// Writes the codes of a residual whose vector has this norm.
+    fn write(&self, residual: &[f32], norm: impl FnOnce() -> f64, bytes: &mut [i8]) {
+        for (byte, &value) in bytes.iter_mut().zip(residual) {
+            *byte = (value * self.scale).round().clamp(-127.0, 127.0) as i8;
+        }
+        if let Some(fill) = &self.fill {
+            fill.write(norm(), self.scale, &mut bytes[residual.len()..]);
+        }
+    }
+
+    /// The codes of a placed vector as a query, in `bytes`. For inner products a query is as long as the longest row,
+    /// so that nothing is left for the extra dimension; without that dimension a query is coded as a row is, and
+    /// nothing is written.
+    pub fn write_query(&self, space: &Space, placed: &[f32], centroid: &[f32], bytes: &mut [i8]) {
+        let Some(fill) = &self.fill else { return };
+        let norm = space::norm(placed);
+        let scale = if norm > 0.0 { fill.norm_max / norm } else { 1.0 };
+        let scaled: Vec<f32> = placed.iter().map(|&x| (f64::from(x) * scale) as f32).collect();
+        let mut residual = vec![0.0; space.padded_dim()];
+        space.residual(&scaled, centroid, &mut residual);
+        self.write(&residual, || fill.norm_max, bytes);
+    }
+}
+
 /// What encoding a chunk needs to know.
 struct ChunkEncoder<'a> {
     space: &'a Space,
     plan: NodePlan,
     centroid: &'a [f32],
-    /// Inner product with norms that differ: what the extra dimension holds.
-    fill: Option<Fill>,
-    byte_scale: f32,
+    code: ByteCode,
     control: &'a Control,
 }
 
@@ -121,19 +158,19 @@ struct ChunkOut<'a> {
 pub(super) fn encode_chunks(
     space: &Space,
     chunks: Vec<Chunk>,
-    fill: Option<Fill>,
     control: &Control,
     nodes: &mut EncodedNodes,
 ) {
     let plan = nodes.plan;
+    let fill = nodes.byte_code.fill;
     let limit = fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max);
-    let byte_scale = if plan.own() == OwnCode::Bits {
+    nodes.byte_code.scale = if plan.own() == OwnCode::Bits {
         typical_bits(&chunks).sqrt() * TYPICAL_BIT
     } else {
         byte_scale(space, &chunks, &nodes.centroid).min(limit)
     };
     let centroid = &nodes.centroid;
-    let encoder = ChunkEncoder { space, plan, centroid, fill, byte_scale, control };
+    let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, control };
     let mut own = nodes.own.chunks_mut(CHUNK_ROWS * plan.own_bytes());
     let mut bytes = nodes.bytes.chunks_mut(CHUNK_ROWS * nodes.byte_dim);
     let mut scales = nodes.scales.chunks_mut(CHUNK_ROWS);
@@ -187,7 +224,7 @@ impl ChunkEncoder<'_> {
         let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
         let code = if self.space.metric() == Metric::Jaccard {
             let ones: u32 = bits.iter().map(|byte| byte.count_ones()).sum();
-            (self.byte_scale / (ones.max(1) as f32).sqrt()).round().clamp(1.0, 127.0) as i8
+            (self.code.scale / (ones.max(1) as f32).sqrt()).round().clamp(1.0, 127.0) as i8
         } else {
             1
         };
@@ -210,7 +247,7 @@ impl ChunkEncoder<'_> {
         encoding: Option<Encoding>,
         residual: &mut [f32],
     ) {
-        let (padded, byte_dim) = (self.space.padded_dim(), out.bytes.len() / out.scales.len());
+        let byte_dim = out.bytes.len() / out.scales.len();
         let mut scratch = vec![0.0; self.space.width()];
         let placed = out.chunk.placed(self.space, row, &mut scratch);
         self.space.residual(placed, self.centroid, residual);
@@ -220,12 +257,7 @@ impl ChunkEncoder<'_> {
             (out.scales[row], out.errors[row]) = encode_own(self.space, encoding, residual, own);
         }
         let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
-        for (byte, &value) in bytes.iter_mut().zip(&*residual) {
-            *byte = (value * self.byte_scale).round().clamp(-127.0, 127.0) as i8;
-        }
-        if let Some(fill) = &self.fill {
-            fill.write(space::norm(placed), self.byte_scale, &mut bytes[padded..]);
-        }
+        self.code.write(residual, || space::norm(placed), bytes);
         if self.plan.is_inline() {
             let code_bytes = self.plan.code_bytes();
             let encoded = rabitq::encode(residual, &mut out.bits[row * code_bytes..][..code_bytes]);

@@ -7,8 +7,10 @@ const NORM_SPREAD_MIN: f64 = 1e-3;
 pub(super) const FILL_CODES: usize = 64;
 
 /// The extra dimension that gives all rows the same norm, so that L2 distances order them as inner products do.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Fill {
-    norm_max: f64,
+    /// The norm that all get.
+    pub(super) norm_max: f64,
     /// Half of the range of its values: they are stored relative to the middle.
     middle: f64,
 }

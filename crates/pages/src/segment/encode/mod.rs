@@ -21,6 +21,7 @@ use crate::plan::{NodePlan, OwnCode};
 use crate::row::{Element, Row};
 use crate::space::{Placement, Space};
 use crate::tids::HeapTid;
+pub use chunk::ByteCode;
 use chunk::{Chunk, encode_chunks};
 use collapse::collapse;
 
@@ -81,6 +82,8 @@ pub struct EncodedNodes {
     pub bytes: Vec<i8>,
     /// Dimensions of the int8 codes, a multiple of 64.
     pub byte_dim: usize,
+    /// How the int8 codes came about.
+    pub byte_code: ByteCode,
     /// Rows of node i: `row_tids[row_offsets[i]..row_offsets[i + 1]]`.
     pub row_offsets: Vec<u32>,
     /// Heap TIDs by node.
@@ -196,12 +199,13 @@ impl Loader {
             factors: vec![(0, 0); if plan.is_inline() { count } else { 0 }],
             bytes: vec![0; count * byte_dim],
             byte_dim,
+            byte_code: ByteCode::new(fill),
             row_offsets: Vec::new(),
             row_tids: Vec::new(),
             unranked: self.unranked,
             centroid,
         };
-        encode_chunks(space, self.chunks, fill, control, &mut nodes);
+        encode_chunks(space, self.chunks, control, &mut nodes);
         check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
         check_cancel(control)?;
