@@ -23,11 +23,13 @@ my $identity = q(
 
 pgvector_again();
 create_everything('old');
-# Every 0.8 of pgvector, whose objects are the same, and one with something in the way.
+# Every 0.8 of pgvector, whose objects are the same, in several schemas, and one with something in the way.
 for my $patch (0 .. 7)
 {
+	my $schema = ('public', '"Odd schema"', 'proxima')[$patch % 3];
 	sql('postgres', "CREATE DATABASE patch$patch");
-	sql("patch$patch", 'CREATE EXTENSION vector', "UPDATE pg_extension SET extversion = '0.8.$patch' WHERE extname = 'vector'",
+	sql("patch$patch", "CREATE SCHEMA IF NOT EXISTS $schema", "CREATE EXTENSION vector SCHEMA $schema",
+		"ALTER DATABASE patch$patch SET search_path = $schema, public", "SET search_path = $schema", "UPDATE pg_extension SET extversion = '0.8.$patch' WHERE extname = 'vector'",
 		"CREATE TABLE t (v vector(3))", "INSERT INTO t VALUES ('[1,2,3]')");
 }
 sql('postgres', 'CREATE DATABASE blocked');
@@ -42,9 +44,14 @@ my $oids = sql('old', $identity);
 
 # A session that has pgvector's library and its index open.
 my $old_session = session('old');
+my $second_session = session('old');
 my $nearest = "SELECT count(*) FROM (SELECT id FROM items WHERE v IS NOT NULL ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 5) x";
 ask($old_session, 'SET enable_seqscan = off; SET enable_sort = off; SET hnsw.ef_search = 99');
 is((ask($old_session, $nearest))[0], "5\n", 'an old session searches by pgvector');
+my $nearest_bits = "SELECT count(*) FROM (SELECT id FROM items WHERE b IS NOT NULL ORDER BY b <~> B'10110100' LIMIT 5) x";
+ask($second_session, 'SET enable_seqscan = off; SET enable_sort = off; SET ivfflat.probes = 5');
+ask($second_session, "PREPARE near AS $nearest_bits");
+is((ask($second_session, 'EXECUTE near'))[0], "5\n", 'another one by a prepared statement');
 
 # Installing.
 my ($status, $out, $err) = install_as_vector('');
@@ -99,6 +106,8 @@ is($status, 0, 'ANALYZE goes on') or diag($err);
 # The old session: both libraries in one process.
 ($out, $err) = ask($old_session, $nearest);
 ok($out eq "5\n" || $err =~ /ERROR/, 'an old session answers or says what is wrong') or diag("$out$err");
+($out, $err) = ask($second_session, 'EXECUTE near');
+ok($out eq "5\n" || $err =~ /ERROR/, 'so does the other') or diag("$out$err");
 is((ask($old_session, 'SHOW hnsw.ef_search'))[0], "99\n", 'and keeps its settings');
 is((ask($old_session, 'SELECT vector_dims(v + v) FROM items WHERE id = 5'))[0], "$Moving::dim\n", 'and calls functions');
 is(sql('old', 'SELECT 1'), 1, 'the server is up');
@@ -117,7 +126,14 @@ sql('old', 'INSERT INTO items (id, v, h, s, b) SELECT id + 5000, v + v, h, s, b 
 	'UPDATE items SET h = h + h WHERE id <= 20', 'DELETE FROM items WHERE id > 5000', 'VACUUM items');
 ($out, $err) = ask($old_session, $nearest);
 ok($out eq "5\n" || $err =~ /ERROR/, 'the old session answers or says what is wrong') or diag("$out$err");
-is((ask($old_session, 'SELECT 1'))[0], "1\n", 'and lives');
+is((ask($second_session, 'EXECUTE near'))[0], "5\n", 'the other searches by the new index');
+($out, $err) = ask($old_session, "INSERT INTO items (id, v) VALUES (7000, '[50,50,50,50,50,50,50,50]')");
+is($err, '', 'the old session inserts');
+is(sql('old', 'SET enable_seqscan = off', 'SET enable_sort = off',
+		"SELECT id FROM items WHERE v IS NOT NULL ORDER BY v <-> '[50,50,50,50,50,50,50,50]' LIMIT 1"), 7000,
+	'and new sessions find the row by index');
+is((ask($old_session, 'VACUUM items'))[1], '', 'it vacuums');
+is(sql('old', "SELECT proxima.check_index('items_hnsw_v_l2') ->> 'sound'"), 'true', 'and leaves the index sound');
 is(sql('old', 'SELECT count(*) FROM match(embed(5000)::vector)'), 5, 'functions and views of the database go on');
 
 # A session that preloads pgvector's library, as a server's configuration may go on doing.
@@ -147,6 +163,7 @@ for my $patch (0 .. 7)
 		'CREATE INDEX ON t USING hnsw (v vector_l2_ops)', 'SELECT v FROM t',
 		"SELECT extversion FROM pg_extension WHERE extname = 'vector'");
 	is($out, "[1,2,3]\n$version\n", "from 0.8.$patch") or diag($err);
+	is(sql("patch$patch", 'SELECT length(proxima.simd_tier()) > 0'), 't', 'with functions of our own');
 }
 ($status, $out, $err) = try_sql('blocked', 'ALTER EXTENSION vector UPDATE');
 like($err, qr/ERROR:  vector cannot be updated: schema proxima already exists in this database\nHINT/, 'a schema in the way');
