@@ -113,7 +113,7 @@ is((ask($old_session, 'SELECT vector_dims(v + v) FROM items WHERE id = 5'))[0], 
 is(sql('old', 'SELECT 1'), 1, 'the server is up');
 
 # REINDEX.
-sql('old', 'REINDEX DATABASE old');
+sql('old', 'REINDEX DATABASE CONCURRENTLY old');
 is_deeply(index_answers('old', 'hnsw'), $exact, 'after REINDEX, hnsw answers exactly');
 is_deeply(index_answers('old', 'ivfflat'), $exact_ivfflat, 'after REINDEX, ivfflat answers exactly');
 for my $index (grep { !/^parts_v$/ } index_names('old', 'hnsw'))

@@ -52,9 +52,9 @@ for my $schema ('public', 'extensions')
 	sql('postgres', "CREATE DATABASE $database");
 	sql($database, "CREATE SCHEMA IF NOT EXISTS $schema", "CREATE EXTENSION proxima SCHEMA $schema");
 	my ($list) = (command('pg_restore', '--list', $dump))[1];
-	my $removed = $list =~ s/^(?=.* EXTENSION (?:- )?vector ?$)/;/mg;
+	my $removed = $list =~ s/^.*EXTENSION.*vector.*\n//mg;
 	# The schema is there already, too.
-	$list =~ s/^(?=.* SCHEMA - extensions )/;/mg;
+	$list =~ s/^.* SCHEMA - extensions .*\n//mg;
 	is($removed, 2, "$database: the list of the dump has the extension and its comment");
 	open(my $file, '>', "$folder/list") or die $!;
 	print $file $list;
