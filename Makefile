@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
-.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install test-clients \
-	test-upgrade bench format test-pg18 clean
+.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
+	test-clients test-upgrade bench format test-pg18 test-pgvector clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -47,6 +47,9 @@ test-clients:   ## client libraries from their registries; CLIENTS="python rust 
 
 test-upgrade:   ## pgvector replaced in place, restored from dumps, copied from (PostgreSQL 18, as test-pg18)
 	@scripts/test-upgrade.sh
+
+test-pgvector:  ## pgvector's own tests against the extension under the name vector
+	@scripts/test-pgvector.sh
 
 bench:          ## recall, speed, size and build time on real embeddings
 	@scripts/bench.sh

@@ -367,6 +367,12 @@ pub fn warn_build_memory(rows: usize) {
         .report(PgLogLevel::WARNING);
 }
 
+/// Says how many threads besides the leader a build uses, in the words that pgvector has for its workers.
+pub fn debug_build_workers(workers: usize) {
+    let message = format!("using {workers} parallel workers");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::DEBUG1);
+}
+
 /// Tells the user that VACUUM has left an index alone, because another program wrote it.
 pub fn warn_foreign_index(index: &str) {
     let message = format!("index \"{index}\" contains a page of another format at block 0");

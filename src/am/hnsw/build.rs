@@ -250,6 +250,9 @@ impl<'b> Build<'b> {
         }
         self.probe_memory()?;
         progress::phase(progress::Phase::BuildingGraph);
+        if self.threads > 1 && self.meta.segment_count == 0 {
+            crate::error::debug_build_workers(self.threads - 1);
+        }
         let loader = std::mem::replace(&mut self.loader, Loader::new(&self.space));
         let control = Control::default();
         let (space, options) = (&self.space, &self.options);
