@@ -85,4 +85,20 @@ sql($database, 'CREATE TABLE many (id int, many vector[])', "\\copy many FROM '$
 	'UPDATE items SET many = m.many FROM many m WHERE m.id = items.id');
 check_moved($database, 'public', 'binary COPY');
 
+# And back to pgvector: all but the hnsw indexes that use the default operator class without naming it, as PostgreSQL
+# writes them; pgvector has none.
+($status, $out, $err) = command('pg_dump', '-Fc', '-f', "$folder/back.dump", '-d', 'vector_public');
+is($status, 0, 'pg_dump of proxima') or diag($err);
+pgvector_again();
+sql('postgres', 'CREATE DATABASE back');
+($status, $out, $err) = command('pg_restore', '-d', 'back', "$folder/back.dump");
+my @errors = $err =~ /error: (could not execute query: .*)/g;
+is_deeply([ grep { !/data type \S*vector has no default operator class for access method "hnsw"/ } @errors ], [],
+	'back to pgvector: the default operator class is all that is missing');
+sql('back', 'CREATE INDEX items_hnsw_v_l2 ON items USING hnsw (v vector_l2_ops)');
+is(sql('back', "SELECT DISTINCT probin FROM pg_proc WHERE proname = 'vector_in'"), '$libdir/vector', 'pgvector');
+is_deeply(binary_sums('back', $folder), $sums{public}, 'back to pgvector: every value, byte for byte');
+is_deeply(exact_answers('back'), $exact{public}, 'back to pgvector: exact searches answer the same');
+is_deeply(index_answers('back', 'hnsw'), $exact{public}, 'back to pgvector: hnsw answers exactly');
+
 done_testing();
