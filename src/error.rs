@@ -298,10 +298,9 @@ impl IndexError {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "ef_construction must be greater than or equal to 2 * m",
             ),
-            Self::ScanWithoutOrder { method } => new_report(
-                Code::ERRCODE_INTERNAL_ERROR,
-                format!("cannot scan {method} index without order"),
-            ),
+            Self::ScanWithoutOrder { method } => {
+                new_report(Code::ERRCODE_INTERNAL_ERROR, format!("cannot scan {method} index without order"))
+            }
             Self::SnapshotNotMvcc { method } => new_report(
                 Code::ERRCODE_INTERNAL_ERROR,
                 format!("non-MVCC snapshots are not supported with {method}"),
@@ -320,9 +319,10 @@ impl IndexError {
                 .set_detail("The index build could not get the memory for its next segment.")
                 .set_hint("Lower maintenance_work_mem."),
             Self::Cancelled => new_report(Code::ERRCODE_QUERY_CANCELED, "index build was canceled"),
-            Self::NotOurs { name } => {
-                new_report(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an hnsw or ivfflat index"))
-            }
+            Self::NotOurs { name } => new_report(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{name}\" is not an hnsw or ivfflat index"),
+            ),
         }
     }
 }
@@ -359,8 +359,8 @@ fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static,
 }
 
 /// Tells the user that a build needs more memory than it may use.
-pub fn warn_build_memory(rows: usize) {
-    let message = format!("hnsw graph no longer fits into maintenance_work_mem after {rows} tuples");
+pub fn warn_build_memory(method: &str, rows: usize) {
+    let message = format!("{method} graph no longer fits into maintenance_work_mem after {rows} tuples");
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")

@@ -226,7 +226,9 @@ impl<'b> Build<'b> {
         let is_full = self.memory() >= self.memory_max && self.loader.rows() as u64 >= SEGMENT_ROWS_MIN;
         if is_full && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
             if self.meta.segment_count == 0 {
-                crate::error::warn_build_memory(self.loader.rows());
+                // SAFETY: the index stays open for the whole build.
+                let method = unsafe { Method::of(self.index) };
+                crate::error::warn_build_memory(method.name(), self.loader.rows());
             }
             self.finish_segment()?;
             // Late segments grow, so that the manifest has room for any table.
