@@ -32,6 +32,17 @@ for my $patch (0 .. 7)
 		"ALTER DATABASE patch$patch SET search_path = $schema, public", "SET search_path = $schema", "UPDATE pg_extension SET extversion = '0.8.$patch' WHERE extname = 'vector'",
 		"CREATE TABLE t (v vector(3))", "INSERT INTO t VALUES ('[1,2,3]')");
 }
+# One session that uses pgvector, updates and goes on: both libraries in its process.
+sql('postgres', 'CREATE DATABASE same');
+sql('same', 'CREATE EXTENSION vector', 'CREATE TABLE t (v vector(3))', "INSERT INTO t VALUES ('[1,2,3]'), ('[4,5,6]')",
+	'CREATE INDEX t_hnsw ON t USING hnsw (v vector_l2_ops)',
+	'CREATE INDEX t_ivfflat ON t USING ivfflat (v vector_cosine_ops) WITH (lists = 1)');
+my $same_session = session('same');
+my $by_hnsw = "SELECT v FROM t ORDER BY v <-> '[4,4,4]' LIMIT 1";
+my $by_ivfflat = "SELECT v FROM t ORDER BY v <=> '[1,2,4]' LIMIT 1";
+ask($same_session, 'SET enable_seqscan = off; SET enable_sort = off; SET hnsw.iterative_scan = relaxed_order');
+ask($same_session, "PREPARE by_hnsw AS $by_hnsw; PREPARE by_ivfflat AS $by_ivfflat");
+is((ask($same_session, 'EXECUTE by_hnsw; EXECUTE by_ivfflat'))[0], "[4,5,6]\n[1,2,3]\n", 'a session searches by pgvector');
 sql('postgres', 'CREATE DATABASE blocked');
 sql('blocked', 'CREATE EXTENSION vector', 'CREATE SCHEMA proxima');
 is(sql('old', "SELECT extversion FROM pg_extension WHERE extname = 'vector'") =~ /^0\.8\.\d$/, 1, 'pgvector 0.8');
@@ -165,6 +176,10 @@ for my $patch (0 .. 7)
 	is($out, "[1,2,3]\n$version\n", "from 0.8.$patch") or diag($err);
 	is(sql("patch$patch", 'SELECT length(proxima.simd_tier()) > 0'), 't', 'with functions of our own');
 }
+($out, $err) = ask($same_session, 'ALTER EXTENSION vector UPDATE; REINDEX TABLE t; EXECUTE by_hnsw; EXECUTE by_ivfflat');
+is($out, "[4,5,6]\n[1,2,3]\n", 'the session that updates goes on') or diag($err);
+is((ask($same_session, "INSERT INTO t VALUES ('[4,4,4]'); EXECUTE by_hnsw; SHOW hnsw.iterative_scan"))[0],
+	"[4,4,4]\nrelaxed_order\n", 'and inserts, and keeps its settings');
 ($status, $out, $err) = try_sql('blocked', 'ALTER EXTENSION vector UPDATE');
 like($err, qr/ERROR:  vector cannot be updated: schema proxima already exists in this database\nHINT/, 'a schema in the way');
 is(sql('blocked', "SELECT probin FROM pg_proc WHERE proname = 'vector_in'"), '$libdir/vector', 'and nothing has changed');
