@@ -14,9 +14,9 @@ use ann::build::Control;
 use ann::search::{Continuation, Effort, Stream};
 use bench::dataset::Dataset;
 use pages::mem_pager::MemPager;
+use pages::row::{Element, Row};
 use pages::segment::build::{self, BuildOptions};
 use pages::segment::calibrate::gamma_for;
-use pages::row::{Element, Row};
 use pages::segment::encode::Loader;
 use pages::segment::read::rows_of;
 use pages::segment::{SegmentReader, SegmentState};
@@ -89,7 +89,8 @@ fn report(
     let (mut hits, mut wanted, mut hops) = (0, 0, 0);
     let start = Instant::now();
     for query in 0..data.queries.count {
-        let prepared_query = Query::new(space, Row::Dense(data.queries.row(query))).map_err(|e| format!("{e:?}"))?;
+        let prepared_query =
+            Query::new(space, Row::Dense(data.queries.row(query))).map_err(|e| format!("{e:?}"))?;
         let prepared = SegmentReader::<MemPager>::prepare(space, state, &prepared_query);
         let mut graph = SegmentReader::new(pager, space, state, &prepared);
         let mut stream = Stream::new(effort, Continuation::default());
