@@ -1,7 +1,8 @@
 //! Every setting: its definition, its accessor, why its default.
 //!
 //! pgvector's settings keep their names, ranges and defaults. Where pgvector's library is loaded in the same backend
-//! it has defined them already; PostgreSQL refuses a second definition, so they are then read by name.
+//! it has defined them already; PostgreSQL refuses a second definition, so they are then read by name. Whether somebody
+//! has set a value can't be told then: pgvector's default of each counts as not set, `off` included.
 //!
 //! Effort comes from calibration unless somebody has set `hnsw.ef_search`: the check hook sees where a value comes
 //! from, and remembers in the value's `extra` that it was not the built-in default. PostgreSQL hands `extra` back on
@@ -65,6 +66,7 @@ static mut IVFFLAT_ITERATIVE_SCAN: c_int = 1;
 thread_local! {
     static EF_SEARCH_IS_SET: Cell<bool> = const { Cell::new(false) };
     static MAX_SCAN_TUPLES_IS_SET: Cell<bool> = const { Cell::new(false) };
+    static PROBES_IS_SET: Cell<bool> = const { Cell::new(false) };
     static PGVECTOR_OWNS_SETTINGS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -105,19 +107,25 @@ pub fn ivfflat_settings(rows: u64, lists: u32) -> ScanSettings {
     } else {
         (probes, max_probes, iterative_scan)
     };
-    let share = (f64::from(probes) / f64::from(lists.max(1))).min(1.0);
-    let rows_of = |probes: c_int| (rows as f64 * f64::from(probes) / f64::from(lists.max(1))) as usize;
-    let first_rows = rows_of(probes).min(rows as usize).max(EF_SEARCH_DEFAULT as usize);
+    let share = f64::from(probes) / f64::from(lists.max(1));
+    let is_exact = share >= 1.0;
+    let rows_of = |probes: c_int| match f64::from(probes) / f64::from(lists.max(1)) {
+        share if share >= 1.0 => usize::MAX,
+        share => ((rows as f64 * share) as usize).max(EF_SEARCH_DEFAULT as usize),
+    };
+    let first_rows = rows_of(probes);
+    // More lists than by default are more effort: half of what the default target misses is gone at half of the lists.
+    let asked = if PROBES_IS_SET.get() { (1.0 - 0.05 * (1.0 - share)).min(0.999) } else { 0.0 };
     ScanSettings {
         ef_search: None,
         iterative_scan: if iterative_scan == 0 { IterativeScan::Off } else { IterativeScan::StrictOrder },
         max_scan_tuples: None,
         scan_mem_multiplier: 1.0,
-        recall_target,
+        recall_target: recall_target.max(asked),
         first_rows,
-        rows_max: if max_probes as u32 >= lists { usize::MAX } else { rows_of(max_probes).max(first_rows) },
+        rows_max: rows_of(max_probes).max(first_rows),
         // All lists: what people who want exact answers set.
-        is_exact: share >= 1.0 && lists > 1,
+        is_exact,
     }
 }
 
@@ -180,6 +188,11 @@ unsafe extern "C-unwind" fn assign_ef_search(_value: c_int, extra: *mut c_void) 
 #[pg_guard]
 unsafe extern "C-unwind" fn assign_max_scan_tuples(_value: c_int, extra: *mut c_void) {
     MAX_SCAN_TUPLES_IS_SET.set(!extra.is_null());
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn assign_probes(_value: c_int, extra: *mut c_void) {
+    PROBES_IS_SET.set(!extra.is_null());
 }
 
 /// An integer setting that anybody may change.
@@ -317,7 +330,7 @@ fn define_ivfflat() {
         place: &raw mut PROBES,
         default: 1,
         range: (1, PROBES_MAX),
-        assign: None,
+        assign: Some(assign_probes),
     }
     .define();
     EnumSetting {

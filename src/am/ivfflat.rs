@@ -2,7 +2,7 @@
 //!
 //! So what pgvector's clients create with `USING ivfflat` works, at the graph's recall and speed. `lists` and the
 //! settings `ivfflat.*` keep pgvector's names and ranges. A graph has no lists: its effort follows
-//! `proxima.recall_target`, unless `ivfflat.probes` asks for all lists, which gives exact answers. With
+//! `proxima.recall_target`. Explicit `ivfflat.probes` raise that, and as many as `lists` give exact answers. With
 //! `ivfflat.iterative_scan = off` a scan ends after as many rows as `ivfflat.probes` of `lists` lists would hold.
 
 use std::mem::offset_of;

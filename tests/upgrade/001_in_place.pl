@@ -116,9 +116,11 @@ is($status, 0, 'ANALYZE goes on') or diag($err);
 
 # The old session: both libraries in one process.
 ($out, $err) = ask($old_session, $nearest);
-ok($out eq "5\n" || $err =~ /ERROR/, 'an old session answers or says what is wrong') or diag("$out$err");
+ok($out eq "5\n" || $err =~ /page of another format at block 0.*Please REINDEX it/s,
+	'an old session answers or says what is wrong') or diag("$out$err");
 ($out, $err) = ask($second_session, 'EXECUTE near');
-ok($out eq "5\n" || $err =~ /ERROR/, 'so does the other') or diag("$out$err");
+ok($out eq "5\n" || $err =~ /page of another format at block 0.*Please REINDEX it/s, 'so does the other')
+	or diag("$out$err");
 is((ask($old_session, 'SHOW hnsw.ef_search'))[0], "99\n", 'and keeps its settings');
 is((ask($old_session, 'SELECT vector_dims(v + v) FROM items WHERE id = 5'))[0], "$Moving::dim\n", 'and calls functions');
 is(sql('old', 'SELECT 1'), 1, 'the server is up');
@@ -136,7 +138,7 @@ ok(dump_of('old') eq $dump, 'and the dump');
 sql('old', 'INSERT INTO items (id, v, h, s, b) SELECT id + 5000, v + v, h, s, b FROM items WHERE id <= 20',
 	'UPDATE items SET h = h + h WHERE id <= 20', 'DELETE FROM items WHERE id > 5000', 'VACUUM items');
 ($out, $err) = ask($old_session, $nearest);
-ok($out eq "5\n" || $err =~ /ERROR/, 'the old session answers or says what is wrong') or diag("$out$err");
+is($out, "5\n", 'the old session searches by the new index') or diag($err);
 is((ask($second_session, 'EXECUTE near'))[0], "5\n", 'the other searches by the new index');
 ($out, $err) = ask($old_session, "INSERT INTO items (id, v) VALUES (7000, '[50,50,50,50,50,50,50,50]')");
 is($err, '', 'the old session inserts');

@@ -21,6 +21,7 @@ use crate::format::meta::{Meta, STRIPES, Stripe};
 use crate::format::page;
 use crate::format::pending::{self as format, Entries, PendingEntry, PendingPage};
 use crate::pager::{BlockNumber, NO_BLOCK, PageBytes, PageChange, Pager};
+use crate::row::StoredSparse;
 use crate::tids::HeapTid;
 
 impl PendingEntry {
@@ -158,7 +159,10 @@ pub fn for_each<P: Pager>(
     let entries = entries_of(meta)?;
     for_each_page(pager, meta, &mut |block, bytes, page| {
         for (_, entry, own) in entries.iter(bytes, page) {
-            if entry.offset == 0 || !entry.scale.is_finite() || !(0.0..f32::INFINITY).contains(&entry.error) {
+            let is_number = entry.scale.is_finite() && (0.0..f32::INFINITY).contains(&entry.error);
+            let is_vector = entries != Entries::Variable
+                || StoredSparse::new(own).is_some_and(|vector| vector.is_sound(meta.dim));
+            if entry.offset == 0 || !is_number || !is_vector {
                 return Err(PageError::damaged(block, "pending row"));
             }
             visit(&entry, own);

@@ -36,6 +36,8 @@ use crate::storage::{BulkPages, RelationPager};
 
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
+/// The same for sparse vectors so long that these fill the memory.
+const LONG_ROWS_MIN: u64 = 64;
 /// Behind the first half of the manifest's places, each segment is larger than the one before by one part in this.
 const SEGMENT_GROWTH: u64 = 12;
 /// Version of the extension as written into the meta page.
@@ -223,7 +225,12 @@ impl<'b> Build<'b> {
         self.loader.push(&self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)?;
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
-        let is_full = self.memory() >= self.memory_max && self.loader.rows() as u64 >= SEGMENT_ROWS_MIN;
+        let rows_min = if self.loader.varying_bytes() as u64 > self.memory_max {
+            LONG_ROWS_MIN
+        } else {
+            SEGMENT_ROWS_MIN
+        };
+        let is_full = self.memory() >= self.memory_max && self.loader.rows() as u64 >= rows_min;
         if is_full && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
             if self.meta.segment_count == 0 {
                 // SAFETY: the index stays open for the whole build.

@@ -98,6 +98,20 @@ impl OpenIndex {
     }
 }
 
+impl OpenIndex {
+    /// Rows of all segments when they were written.
+    pub fn segment_rows(&self) -> u64 {
+        self.meta.segments().iter().map(|segment| u64::from(segment.rows)).sum()
+    }
+
+    /// Rows that are in no segment, as far as `blocks`, the size of the file, tells.
+    pub fn pending_rows(&self, blocks: BlockNumber) -> u64 {
+        let in_segments: u64 = self.meta.segments().iter().map(|segment| u64::from(segment.pages)).sum();
+        let per_page = self.meta.pending_entries().map_or(1, |entries| entries.typical_per_page());
+        u64::from(blocks).saturating_sub(in_segments + 1) * per_page as u64
+    }
+}
+
 fn entry_of(file: FileKey) -> Rc<Entry> {
     CACHE.with_borrow_mut(|cache| {
         if let Some(entry) = cache.get(&file) {

@@ -78,12 +78,8 @@ unsafe fn pending_rows(info: *const pg_sys::IndexOptInfo) -> f64 {
             return 0.0;
         }
         let index = pg_sys::index_open((*info).indexoid, pg_sys::NoLock as pg_sys::LOCKMODE);
-        let rows = super::cache::OpenIndex::new(index).map_or(0.0, |open| {
-            let segments: f64 = open.meta.segments().iter().map(|segment| f64::from(segment.pages)).sum();
-            let per_page = open.meta.pending_entries().map_or(1, |entries| entries.typical_per_page());
-            (f64::from((*info).pages) - segments - 1.0).max(0.0) * per_page as f64
-        });
+        let rows = super::cache::OpenIndex::new(index).map_or(0, |open| open.pending_rows((*info).pages));
         pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
-        rows
+        rows as f64
     }
 }

@@ -56,6 +56,8 @@ struct RunningScan {
     /// Elements that may still be taken: the fixed candidate list of `hnsw.iterative_scan = off`, or an explicit limit.
     elements_left: usize,
     is_null_query: bool,
+    /// The query is ordered by more than the distance that the index knows: the executor decides every place.
+    has_more_keys: bool,
 }
 
 /// One stream of the merge, and the element that it offers next.
@@ -79,6 +81,8 @@ enum SourceKind {
 
 /// Rows that share one element.
 struct ElementRows {
+    /// Whether a row of it was returned: elements whose rows are all dead do not count.
+    is_counted: bool,
     segment: usize,
     rows: Range<u32>,
     page: Vec<TidEntry>,
@@ -161,9 +165,14 @@ pub unsafe extern "C-unwind" fn amgettuple(
         let Some((row, order)) = next else { return false };
         (*scan).xs_heaptid = tid::to_pg(row.tid());
         (*scan).xs_recheck = false;
-        (*scan).xs_recheckorderby = order.recheck && !running.is_null_query;
+        (*scan).xs_recheckorderby = order.recheck && !running.is_null_query || running.has_more_keys;
         *(*scan).xs_orderbynulls = running.is_null_query;
         *(*scan).xs_orderbyvals = pg_sys::Datum::from(order.value.to_bits());
+        // Nothing is known of further keys, so their bound is below everything.
+        for key in 1..(*scan).numberOfOrderBys.max(1) as usize {
+            *(*scan).xs_orderbynulls.add(key) = false;
+            *(*scan).xs_orderbyvals.add(key) = pg_sys::Datum::from(f64::NEG_INFINITY.to_bits());
+        }
         true
     }
 }
@@ -183,9 +192,14 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
         compat::count_index_scan(scan);
         let open = OpenIndex::new(index)?;
         let settings = settings(index, method, &open);
+        let has_more_keys = (*scan).numberOfOrderBys > 1;
         let key = &*(*scan).orderByData;
         if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
-            return Ok(RunningScan::new(open, Err(Placement::First), true, &settings));
+            return Ok(RunningScan {
+                is_null_query: true,
+                has_more_keys,
+                ..RunningScan::new(open, Err(Placement::First), &settings)
+            });
         }
         let space = &open.parsed.space;
         let value = IndexedValue::new(space.element(), Detoasted::new(key.sk_argument))?;
@@ -194,7 +208,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
             return Err(IndexError::DifferentDimensions { element: space.element(), left, right });
         }
         let query = Query::new(space, value.row());
-        Ok(RunningScan::new(open, query, false, &settings))
+        Ok(RunningScan { has_more_keys, ..RunningScan::new(open, query, &settings) })
     }
 }
 
@@ -206,9 +220,12 @@ unsafe fn settings(index: pg_sys::Relation, method: Method, open: &OpenIndex) ->
     match method {
         Method::Hnsw => guc::hnsw_settings(),
         Method::Ivfflat => {
-            let rows: u64 = open.meta.segments().iter().map(|segment| u64::from(segment.rows)).sum();
             // SAFETY: by the contract.
-            guc::ivfflat_settings(rows, unsafe { ivfflat::lists(index) })
+            let (blocks, lists) = unsafe {
+                let blocks = pg_sys::RelationGetNumberOfBlocksInFork(index, pg_sys::ForkNumber::MAIN_FORKNUM);
+                (blocks, ivfflat::lists(index))
+            };
+            guc::ivfflat_settings(open.segment_rows() + open.pending_rows(blocks), lists)
         }
     }
 }
@@ -222,12 +239,7 @@ unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
 }
 
 impl RunningScan {
-    fn new(
-        open: OpenIndex,
-        query: Result<Query, Placement>,
-        is_null_query: bool,
-        settings: &ScanSettings,
-    ) -> Self {
+    fn new(open: OpenIndex, query: Result<Query, Placement>, settings: &ScanSettings) -> Self {
         let mut sources = Vec::with_capacity(open.parsed.segments.len() + 1);
         let rules = rules(settings);
         let mut add = |kind, effort| {
@@ -267,7 +279,8 @@ impl RunningScan {
             ahead: None,
             returned_upper: f64::NEG_INFINITY,
             elements_left,
-            is_null_query,
+            is_null_query: false,
+            has_more_keys: false,
         }
     }
 
@@ -278,6 +291,9 @@ impl RunningScan {
                 let state = &self.open.parsed.segments[rows.segment];
                 while let Some(row) = rows.page.pop() {
                     if row.flags & TID_DEAD == 0 {
+                        if !std::mem::replace(&mut rows.is_counted, true) {
+                            self.elements_left = self.elements_left.saturating_sub(1);
+                        }
                         return Ok(Some((row, rows.order)));
                     }
                 }
@@ -295,11 +311,15 @@ impl RunningScan {
                 return Ok(None);
             }
             let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
-            self.elements_left -= 1;
             if let SourceKind::Graph(segment, _) = self.sources[source].kind {
                 let rows = read::rows_of(&element);
-                self.rows = Some(ElementRows { segment, rows, page: Vec::new(), order });
+                self.rows = Some(ElementRows { is_counted: false, segment, rows, page: Vec::new(), order });
                 continue;
+            }
+            // Rows that come first because nobody knows their place do not use up a limit, but for a query without
+            // any order.
+            if element.lower > f64::NEG_INFINITY || self.is_null_query {
+                self.elements_left = self.elements_left.saturating_sub(1);
             }
             let row = plain::tid_of(&element);
             let is_last = row.flags & TID_LAST != 0;
@@ -378,8 +398,9 @@ fn rules(settings: &ScanSettings) -> Continuation {
     // SAFETY: a plain setting, in kilobytes.
     let work_mem = f64::from(unsafe { pg_sys::work_mem }) * 1024.0;
     Continuation {
-        streaming: settings.iterative_scan != IterativeScan::Off,
-        strict: settings.iterative_scan == IterativeScan::StrictOrder,
+        // A scan that is not iterative ends by the number of its rows; dead ones do not count.
+        streaming: true,
+        strict: settings.iterative_scan != IterativeScan::RelaxedOrder,
         expansions_max: settings.max_scan_tuples.map_or(u64::MAX, |tuples| tuples as u64),
         linear_elements_max: (work_mem * settings.scan_mem_multiplier / ELEMENT_BYTES) as usize,
     }

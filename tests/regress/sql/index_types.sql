@@ -150,7 +150,64 @@ SET ivfflat.probes = 100;
 SELECT count(*) FROM (SELECT id FROM i ORDER BY val <-> '[100,2,1]') q;
 RESET ivfflat.probes;
 RESET ivfflat.iterative_scan;
+SET ivfflat.max_probes = 2;
+SELECT count(*) FROM (SELECT id FROM i ORDER BY val <-> '[100,2,1]') q;
+RESET ivfflat.max_probes;
 ALTER INDEX i_val SET (lists = 20);
 REINDEX INDEX CONCURRENTLY i_val;
 SELECT id FROM i ORDER BY val <-> '[100,2,1]' LIMIT 3;
 DROP TABLE i;
+
+-- an index that was there before the rows: limits count them, too
+CREATE TABLE e (id int, val vector(3));
+CREATE INDEX e_val ON e USING ivfflat (val) WITH (lists = 10);
+INSERT INTO e SELECT n, ARRAY[n, n % 7, n % 11]::vector FROM generate_series(1, 3000) n;
+SET ivfflat.max_probes = 5;
+SELECT count(*) >= 1500 AS enough FROM (SELECT id FROM e ORDER BY val <-> '[100,2,1]') q;
+RESET ivfflat.max_probes;
+SET ivfflat.iterative_scan = off;
+SET ivfflat.probes = 10;
+SELECT count(*) FROM (SELECT id FROM e ORDER BY val <-> '[100,2,1]') q;
+RESET ivfflat.probes;
+RESET ivfflat.iterative_scan;
+
+-- dead rows do not use up the list of a scan that is not iterative
+CREATE INDEX e_hnsw ON e USING hnsw (val);
+DROP INDEX e_val;
+DELETE FROM e WHERE id % 10 <> 0;
+VACUUM e;
+SET hnsw.iterative_scan = off;
+SELECT array_agg(id) FROM (SELECT id FROM e ORDER BY val <-> '[1000,2,1]' LIMIT 5) q;
+SELECT count(*) FROM (SELECT id FROM e ORDER BY val <-> '[1000,2,1]') q;
+RESET hnsw.iterative_scan;
+DROP TABLE e;
+
+-- nor do rows that come first because the index does not know their place
+CREATE TABLE s (id int, val sparsevec(3000));
+CREATE INDEX s_val ON s USING hnsw (val sparsevec_l2_ops);
+INSERT INTO s SELECT i, ('{' || i || ':1}/3000')::sparsevec FROM generate_series(1, 100) i;
+INSERT INTO s SELECT 1000 + i, (array_fill(i, ARRAY[3000]))::vector::sparsevec FROM generate_series(1, 60) i;
+SET hnsw.iterative_scan = off;
+SELECT array_agg(id) FROM (SELECT id FROM s ORDER BY val <-> '{5:1}/3000' LIMIT 1) q;
+RESET hnsw.iterative_scan;
+SET hnsw.max_scan_tuples = 50;
+SELECT array_agg(id) FROM (SELECT id FROM s ORDER BY val <-> '{5:1}/3000' LIMIT 1) q;
+RESET hnsw.max_scan_tuples;
+DROP TABLE s;
+
+-- order by two distances: the index knows one of them
+CREATE TABLE b (id int, val bit(16));
+INSERT INTO b SELECT i, (i * 7919 % 65536)::bit(16) FROM generate_series(1, 2000) i;
+CREATE INDEX b_val ON b USING hnsw (val bit_hamming_ops);
+EXPLAIN (COSTS OFF) SELECT id FROM b ORDER BY val <~> B'0101010101010101', val <~> B'1111000011110000' LIMIT 8;
+CREATE TEMP TABLE by_index AS SELECT val <~> B'0101010101010101' AS a, val <~> B'1111000011110000' AS b FROM b
+	ORDER BY val <~> B'0101010101010101', val <~> B'1111000011110000' LIMIT 100;
+SET enable_seqscan = on;
+SET enable_indexscan = off;
+SELECT count(*) FROM (
+	(SELECT * FROM by_index) EXCEPT ALL
+	(SELECT val <~> B'0101010101010101', val <~> B'1111000011110000' FROM b ORDER BY 1, 2 LIMIT 100)) differ;
+RESET enable_indexscan;
+SET enable_seqscan = off;
+SELECT count(*) FROM (SELECT id FROM b ORDER BY val <~> (SELECT NULL::bit(16)), val <~> B'1111000011110000') q;
+DROP TABLE b;

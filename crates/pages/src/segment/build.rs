@@ -5,7 +5,7 @@
 use ann::build::{BuildError, Control, Params, Rows, Space as BuildSpace};
 use ann::{Metric, recall};
 
-use super::calibrate::{self, SAMPLE_ROWS, Truth};
+use super::calibrate::{self, Truth};
 use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
 use super::write::{write_header, write_pages};
@@ -93,8 +93,7 @@ pub fn prepare(
     let build_space = if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 };
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
     let graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
-    let step = nodes.count().div_ceil(SAMPLE_ROWS).max(1);
-    let sample: Vec<u32> = (0..nodes.count() as u32).step_by(step).collect();
+    let sample = calibrate::sample(&nodes);
     let candidates = calibrate::truth_candidates(space);
     let queries = calibrate::sample_queries(space, &nodes, &sample);
     let neighbors = recall::exact_neighbors(&rows, build_space, &queries, candidates, control)?;

@@ -148,8 +148,9 @@ impl Space {
             Metric::Cosine if norm == 0.0 => Placement::Last,
             // The operator accumulates in float4: squares that overflow or vanish there make it NaN or inexact.
             Metric::Cosine if !(1e-15..=NORM_MAX).contains(&norm) => Placement::First,
-            _ if norm > NORM_MAX => Placement::First,
-            _ => Placement::Ranked,
+            // NaN, which only a damaged value has, is beyond it, too.
+            _ if norm <= NORM_MAX => Placement::Ranked,
+            _ => Placement::First,
         }
     }
 

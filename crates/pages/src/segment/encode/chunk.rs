@@ -181,6 +181,7 @@ pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control
         })
         .collect();
     let rest: Vec<Chunk> = outs.into_par_iter().map(|out| encoder.encode(out)).collect();
+    nodes.own.reserve_exact(rest.iter().map(|chunk| chunk.stored.len()).sum());
     for chunk in rest {
         let start = nodes.own.len();
         nodes.own.extend(chunk.stored);
