@@ -86,6 +86,8 @@ update_script() {
 }
 
 [ -d "$parts" ] || die "$parts is missing"
+# No script of another version may be installed along.
+rm -rf "$output"
 mkdir -p "$output/as-vector"
 install_script proxima "$proxima_version" >"$output/proxima--$proxima_version.sql"
 install_script vector "$vector_version" >"$output/as-vector/vector--$vector_version.sql"

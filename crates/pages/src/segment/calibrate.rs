@@ -1,8 +1,11 @@
 //! How far a segment must be searched for a recall: measured on its own rows.
 //!
-//! A sample of rows is searched for with rising stopping factors, and the answers are compared with exact ones. Each
-//! search goes through the graph without the row's own node: its neighbors are most of the answer, and a query has no
-//! node that names them. Queries of two real data sets miss about half of what the curve says: that is the margin.
+//! A sample of rows is searched for with rising stopping factors, each row left out of its own answer, and the
+//! answers are compared with exact ones. A row's own node has most of the answer as its neighbors, and a query has no
+//! such node. Where nodes hold estimates, their noise makes the two alike but for a margin: with twice the misses of the
+//! rows, queries of two real data sets reach the target. Where a hop learns exact distances, one look at the own node
+//! would do, so searches go through the graph without it, and a small margin is enough: recall of 1-bit codes of real
+//! queries was 0.90 at a target of 0.95 with the own node in the graph, and 0.97 without it.
 
 use std::ops::Range;
 
@@ -34,6 +37,9 @@ const RESULTS: usize = 10;
 /// Factors that are tried, ascending; the search ends when nearly everything is found.
 const GAMMAS: [f32; CURVE_POINTS] =
     [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
+/// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
+const MISSES_ESTIMATED: f32 = 0.4;
+const MISSES_EXACT: f32 = 0.7;
 /// Recall at which the curve ends.
 const ENOUGH: f32 = 0.9995;
 
@@ -91,7 +97,8 @@ pub fn measure<P: Pager>(
         let mut found = 0;
         for (id, query, bound) in &samples {
             let graph = SegmentReader::new(pager, space, state, query);
-            found += count_found(WithoutNode { graph, node: *id }, gamma, *bound)?;
+            let node = is_exact(&state.header).then_some(*id);
+            found += count_found(WithoutNode { graph, node }, *id, gamma, *bound)?;
         }
         let recall = found as f32 / (samples.len() * RESULTS) as f32;
         curve.push(CurvePoint { recall, gamma });
@@ -148,7 +155,13 @@ fn exact_bound(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> f3
 /// which are most of the answer, must be found by other ways.
 struct WithoutNode<'a, P> {
     graph: SegmentReader<'a, P>,
-    node: u32,
+    /// None: all nodes are there.
+    node: Option<u32>,
+}
+
+/// Whether hops learn exact distances of all neighbors.
+fn is_exact(header: &SegmentHeader) -> bool {
+    header.inline == 0 || header.encoding == OwnCode::Bits.number()
 }
 
 impl<P: Pager> Graph for WithoutNode<'_, P> {
@@ -168,8 +181,8 @@ impl<P: Pager> Graph for WithoutNode<'_, P> {
 
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
         self.graph.expand(id, hop)?;
-        hop.candidates.retain(|candidate| candidate.1 != self.node);
-        hop.measured.retain(|element| element.id != self.node);
+        hop.candidates.retain(|candidate| Some(candidate.1) != self.node);
+        hop.measured.retain(|element| Some(element.id) != self.node);
         Ok(())
     }
 
@@ -180,19 +193,27 @@ impl<P: Pager> Graph for WithoutNode<'_, P> {
     fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {
         let node = self.node;
         self.graph.measure_all(&mut |element| {
-            if element.id != node {
+            if Some(element.id) != node {
                 visit(element);
             }
         })
     }
 }
 
-fn count_found<P: Pager>(mut graph: WithoutNode<'_, P>, gamma: f32, bound: f32) -> Result<usize, PageError> {
+fn count_found<P: Pager>(
+    mut graph: WithoutNode<'_, P>,
+    own_id: u32,
+    gamma: f32,
+    bound: f32,
+) -> Result<usize, PageError> {
     let rules = Continuation { streaming: false, ..Continuation::default() };
     let mut stream = Stream::new(Effort::Adaptive { gamma, expansions_min: 0 }, rules);
     let (mut offered, mut found) = (0, 0);
     while offered < RESULTS {
         let Some(element) = stream.next(&mut graph)? else { break };
+        if element.id == own_id {
+            continue;
+        }
         offered += 1;
         found += usize::from(element.key <= bound);
     }
@@ -208,6 +229,8 @@ pub fn store(header: &mut SegmentHeader, curve: &[CurvePoint]) {
 /// The stopping factor for a recall target (0.5 to 0.999), by linear interpolation of the curve.
 pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
     let curve = &header.curve[..(header.curve_count as usize).min(CURVE_POINTS)];
+    let misses = if is_exact(header) { MISSES_EXACT } else { MISSES_ESTIMATED };
+    let target = 1.0 - (1.0 - target) * misses;
     let sound = |gamma: f32| if gamma.is_finite() { gamma.clamp(1.0, 16.0) } else { 1.2 };
     let Some(last) = curve.last() else { return 1.2 };
     let Some(at) = curve.iter().position(|point| point.recall >= target) else {
