@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! fuzz [--seconds S] [--cases N] [--seed N] [--case N] TARGET ...      all for every target
+//! fuzz --quick TARGET ...     a few cases, always the same: for every change
 //! fuzz --list
 //! ```
 //!
@@ -31,6 +32,8 @@ struct Arguments {
     cases: u64,
     seed: u64,
     first: u64,
+    /// As many cases as the target does in a fraction of a second.
+    is_quick: bool,
     targets: Vec<&'static Entry>,
 }
 
@@ -58,7 +61,7 @@ fn main() -> ExitCode {
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs() % 1_000_000);
     let mut arguments =
-        Arguments { seconds: f64::MAX, cases: u64::MAX, seed: now, first: 0, targets: Vec::new() };
+        Arguments { seconds: f64::MAX, cases: u64::MAX, seed: now, first: 0, is_quick: false, targets: Vec::new() };
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().and_then(|value| value.parse::<u64>().ok());
@@ -69,6 +72,7 @@ fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--cases" => arguments.cases = number()?,
             "--seed" => arguments.seed = number()?,
             "--case" => (arguments.first, arguments.cases) = (number()?, 1),
+            "--quick" => (arguments.seed, arguments.cases, arguments.is_quick) = (1, 0, true),
             "--list" => {
                 TARGETS.iter().for_each(|(name, _)| println!("{name}"));
                 std::process::exit(0);
@@ -93,7 +97,8 @@ fn run(name: &'static str, target: &mut dyn Target, arguments: &Arguments) -> Re
     let mut run = Run::start(name, arguments.seed)?;
     target.prepare(&mut run)?;
     let mut cases = 0;
-    while cases < arguments.cases && run.has_time(arguments.seconds) {
+    let cases_max = if arguments.is_quick { target.quick_cases() } else { arguments.cases };
+    while cases < cases_max && run.has_time(arguments.seconds) {
         let number = arguments.first + cases;
         let mut random = run.begin(number);
         if let Err(failure) = target.case(&mut random, number, &mut run) {

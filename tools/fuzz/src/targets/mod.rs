@@ -23,6 +23,11 @@ pub trait Target {
     /// As the server says.
     fn prepare(&mut self, run: &mut Run) -> Result<(), Failure>;
 
+    /// Cases that take a fraction of a second.
+    fn quick_cases(&self) -> u64 {
+        1000
+    }
+
     /// One case. What is wrong is told to `run`.
     ///
     /// # Errors

@@ -60,6 +60,13 @@ fn column(random: &mut Random) -> (String, String) {
 }
 
 fn option(random: &mut Random) -> String {
+    if random.one_in(2) {
+        return match random.below(3) {
+            0 => format!("lists = {}", random.choose(&[1, 100, 32_768])),
+            1 => format!("m = {}", random.choose(&[2, 3, 16, 32, 100])),
+            _ => format!("ef_construction = {}", random.choose(&[4, 40, 200, 1000])),
+        };
+    }
     let name = random.choose(&["m", "M", "ef_construction", "lists", "fillfactor", "\"\"", "x", "m.m", "toast.m"]);
     let value = match random.below(6) {
         0 => random.choose(&["16", "2", "100", "101", "1", "4", "64", "1000", "1001", "32768", "32769"]).to_owned(),
@@ -73,14 +80,15 @@ fn option(random: &mut Random) -> String {
 }
 
 fn options(random: &mut Random) -> String {
-    let options: Vec<String> = (0..random.between(1, 3)).map(|_| option(random)).collect();
+    let count = random.choose(&[1, 1, 1, 2, 3]);
+    let options: Vec<String> = (0..count).map(|_| option(random)).collect();
     options.join(", ")
 }
 
 /// What is indexed: the column, or an expression with it.
 fn key(random: &mut Random, class: &str) -> String {
     let cast = |name: &str, n: i32| format!("((v::{name}({n})) {class})");
-    match random.below(12) {
+    match random.below(20) {
         0 => cast("vector", random.choose(&[1, 3, 16_000])),
         1 => cast("halfvec", random.choose(&[1, 3, 16_000])),
         2 => cast("sparsevec", random.choose(&[1, 3, 1_000_000_000])),
@@ -125,6 +133,10 @@ impl Target for Options {
         run.session.simple("CREATE DOMAIN known AS vector(3); SET client_min_messages = error").map(|_| ())
     }
 
+    fn quick_cases(&self) -> u64 {
+        100
+    }
+
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
         let (column, value) = column(random);
         let class = if random.one_in(3) {
@@ -134,8 +146,8 @@ impl Target for Options {
             let suffixes: &[&str] = if name == "bit" { &["hamming", "jaccard"] } else { &["l2", "ip", "cosine", "l1"] };
             format!("{name}_{}_ops", random.choose(suffixes))
         };
-        let method = random.choose(&["hnsw", "hnsw", "ivfflat", "btree"]);
-        let with = if random.one_in(3) { String::new() } else { format!(" WITH ({})", options(random)) };
+        let method = random.choose(&["hnsw", "hnsw", "hnsw", "hnsw", "ivfflat", "ivfflat", "btree"]);
+        let with = if random.one_in(2) { String::new() } else { format!(" WITH ({})", options(random)) };
         let rows = random.choose(&[0, 1, 30]);
         let table = format!(
             "BEGIN; SET LOCAL maintenance_work_mem = {}; CREATE TABLE t (v {column}); ALTER TABLE t ALTER v SET STORAGE {};

@@ -141,6 +141,10 @@ impl Target for Rows {
         run.session.simple("SET client_min_messages = error; SET synchronous_commit = off").map(|_| ())
     }
 
+    fn quick_cases(&self) -> u64 {
+        8
+    }
+
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
         let column = Column::new(random);
         let is_listed = ["vector_l2", "vector_ip", "vector_cosine", "halfvec_l2", "halfvec_ip", "halfvec_cosine", "bit_hamming"]

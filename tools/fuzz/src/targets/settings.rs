@@ -116,10 +116,17 @@ impl Target for Settings {
         run.session.simple(&sql).map(|_| ())
     }
 
+    fn quick_cases(&self) -> u64 {
+        15
+    }
+
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
         let database = Run::database(run.name);
         let mut trace = String::new();
-        run.session.simple(&format!("ALTER ROLE {ROLE} RESET ALL; ALTER DATABASE {database} RESET ALL"))?;
+        run.session.simple(&format!(
+            "ALTER ROLE {ROLE} RESET ALL; ALTER DATABASE {database} RESET ALL;
+             ALTER ROLE {ROLE} IN DATABASE {database} RESET ALL"
+        ))?;
         for _ in 0..random.below(3) {
             let whom = random.choose(&["ROLE fuzz_settings", "DATABASE fuzz_settings", "ROLE fuzz_settings IN DATABASE fuzz_settings"]);
             let quoted = random.choose(&NAMES).replace('.', "\".\"");
@@ -129,7 +136,6 @@ impl Target for Settings {
             trace.push_str(&sql);
             trace.push_str(";\n  ");
         }
-        run.session.simple(&format!("ALTER ROLE {ROLE} IN DATABASE {database} RESET hnsw.ef_search"))?;
         let mut session = Session::connect(&database, if random.one_in(3) { "postgres" } else { ROLE })?;
         for _ in 0..random.between(1, 12) {
             let sql = if random.one_in(3) { other(random) } else { change(random) };
