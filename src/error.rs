@@ -229,6 +229,8 @@ pub enum IndexError {
     OneDimension,
     /// A value whose length and contents disagree.
     CorruptedValue,
+    /// A value with NaN or an infinity in it.
+    CorruptedNumber,
     /// A query and the index's column.
     DifferentDimensions {
         element: Element,
@@ -283,6 +285,9 @@ impl IndexError {
                 Code::ERRCODE_DATA_EXCEPTION,
                 format!("expected {expected} dimensions, not {actual}"),
             ),
+            Self::CorruptedNumber => {
+                new_report(Code::ERRCODE_DATA_CORRUPTED, "stored value has an element that is not a finite number")
+            }
             Self::DifferentDimensions { element, left, right } => {
                 let what = match element {
                     Element::Float4 => "vector dimensions",

@@ -13,7 +13,9 @@ const PRINTED_MAX: usize = 12;
 const MEMORY_GROWTH_MAX: i64 = 64 * 1024;
 
 /// Internal errors that are documented: users only get them by calling what is not meant for them.
-const INTERNAL: [&str; 5] = [
+const INTERNAL: [&str; 6] = [
+    // Values that somebody damaged.
+    "stored ",
     "expected state array",
     "without order",
     "non-MVCC snapshots are not supported",

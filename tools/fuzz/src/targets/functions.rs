@@ -1,6 +1,7 @@
 //! Every function and operator of the extension with values of its argument types, and laws that they obey.
 
 use super::Target;
+use super::options::CLASSES;
 use crate::literal::{self, Type};
 use crate::numbers;
 use crate::random::Random;
@@ -12,6 +13,47 @@ use crate::session::{Failure, excerpt, quote};
 pub struct Functions {
     /// How to call: text with `$` for each argument, types of the arguments, type of the result.
     calls: Vec<(String, Vec<String>, String)>,
+    is_damaged: bool,
+}
+
+impl Functions {
+    /// With stored values that no input made, of any bytes.
+    pub fn damaged() -> Self {
+        Functions { is_damaged: true, ..Self::default() }
+    }
+}
+
+/// A stored value of a type of ours with some bytes changed, for a server of this machine's byte order.
+fn damaged(of: &str, dim: usize, random: &mut Random) -> String {
+    let mut bytes: Vec<u8> = Vec::new();
+    if of == "sparsevec" {
+        let dim = dim as i32;
+        bytes.extend([dim, dim, 0].into_iter().chain(0..dim).flat_map(i32::to_ne_bytes));
+    } else {
+        bytes.extend((dim as i16).to_ne_bytes());
+        bytes.extend([0, 0]);
+    }
+    for _ in 0..dim {
+        match of {
+            "halfvec" => bytes.extend(numbers::f16_bits(random).to_ne_bytes()),
+            _ => bytes.extend(numbers::f32_bits(random).to_ne_bytes()),
+        }
+    }
+    for _ in 0..random.below(3) {
+        let at = random.below(bytes.len());
+        match random.below(4) {
+            0 => bytes.truncate(at.max(1)),
+            1 => bytes.extend(&random.word().to_ne_bytes()[..random.between(1, 8)]),
+            2 => {
+                let word = at / 4 * 4;
+                let end = (word + 4).min(bytes.len());
+                bytes[word..end].copy_from_slice(&numbers::integer(random).to_ne_bytes()[..end - word]);
+            }
+            _ => bytes[at] = random.word() as u8,
+        }
+    }
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("'\\x{hex}'::bytea::{of}")
 }
 
 /// What must hold for every a, b, c of one type and dimension.
@@ -126,9 +168,13 @@ impl Functions {
             };
             let dim = if random.one_in(20) { dim + 1 } else { dim };
             sql.push_str(before);
-            sql.push_str(&constant(arguments.next().map_or("text", String::as_str), dim, random));
+            let of = arguments.next().map_or("text", String::as_str);
+            let is_ours = Type::ALL.iter().any(|known| known.name() == of);
+            let value =
+                if self.is_damaged && is_ours { damaged(of, dim, random) } else { constant(of, dim, random) };
+            sql.push_str(&value);
         }
-        let of = Type::ALL.into_iter().find(|of| of.name() == result);
+        let of = Type::ALL.into_iter().find(|of| of.name() == result && !self.is_damaged);
         let sql = match of {
             // A type of ours must have a text that reads back.
             Some(of) => format!("SELECT x::text::{0} = x AND {0}_send(x::text::{0}) = {0}_send(x) FROM (SELECT {sql} AS x OFFSET 0) s", of.name()),
@@ -172,6 +218,35 @@ impl Functions {
     }
 }
 
+/// Indexes of values that somebody damaged, and searches for such.
+fn index_damaged(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
+    let class = CLASSES[random.below(12)];
+    let of: String = class.chars().take_while(char::is_ascii_lowercase).collect();
+    let operator = if class.contains("ip") { "<#>" } else { "<->" };
+    let dim = random.between(1, 5);
+    let value = |random: &mut Random| damaged(&of, dim, random);
+    let mut sqls: Vec<String> = (0..8).map(|_| format!("INSERT INTO d VALUES ({})", value(random))).collect();
+    let at = random.below(9);
+    sqls.insert(at, format!("CREATE INDEX d_v ON d USING hnsw (v {class})"));
+    sqls.push(format!("SELECT count(*) FROM (SELECT 1 FROM d ORDER BY v {operator} {} LIMIT 5) s", value(random)));
+    sqls.push("SELECT proxima.check_index('d_v')".to_owned());
+    run.session.simple(&format!(
+        "BEGIN; CREATE TEMP TABLE d (v {of}({dim})) ON COMMIT DROP; SET LOCAL enable_seqscan = off"
+    ))?;
+    for sql in &sqls {
+        run.session.simple("SAVEPOINT a")?;
+        let result = run.session.simple(sql);
+        match run.judge(result, &excerpt(sql))? {
+            None => drop(run.session.simple("ROLLBACK TO a")?),
+            Some(Some(report)) if sql.contains("check_index") => {
+                run.check(report.contains("\"sound\": true"), "the index is not sound", &sqls.join(";\n  "));
+            }
+            Some(_) => {}
+        }
+    }
+    run.session.simple("ROLLBACK").map(|_| ())
+}
+
 impl Target for Functions {
     fn prepare(&mut self, run: &mut Run) -> Result<(), Failure> {
         let members = "SELECT objid FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
@@ -195,10 +270,19 @@ impl Target for Functions {
         self.calls = rows.iter().map(call).collect();
         let sql = "DROP TABLE IF EXISTS t; CREATE TABLE t (v vector(2)); INSERT INTO t SELECT ARRAY[i, i % 3] FROM generate_series(1, 40) i;
             CREATE INDEX x ON t USING hnsw (v vector_l2_ops); CREATE INDEX y ON t USING ivfflat (v vector_l2_ops); CREATE INDEX z ON t (v)";
-        run.session.simple(sql).map(|_| ())
+        run.session.simple(sql)?;
+        if self.is_damaged {
+            let casts = Type::ALL.map(|of| format!("DROP CAST IF EXISTS (bytea AS {0}); CREATE CAST (bytea AS {0}) WITHOUT FUNCTION", of.name()));
+            run.session.simple(&casts.join(";"))?;
+        }
+        Ok(())
     }
 
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
-        if random.one_in(2) { self.call(random, run) } else { self.law(random, run) }
+        match (self.is_damaged, random.below(2)) {
+            (true, 0) => index_damaged(random, run),
+            (false, 0) => self.law(random, run),
+            _ => self.call(random, run),
+        }
     }
 }

@@ -39,7 +39,7 @@ pub trait Target {
 pub type Entry = (&'static str, fn() -> Box<dyn Target>);
 
 /// Every target by its name.
-pub static TARGETS: [Entry; 13] = [
+pub static TARGETS: [Entry; 14] = [
     ("vector_in", || Box::new(text::Text::new(Type::Vector))),
     ("halfvec_in", || Box::new(text::Text::new(Type::Halfvec))),
     ("sparsevec_in", || Box::new(text::Text::new(Type::Sparsevec))),
@@ -51,6 +51,7 @@ pub static TARGETS: [Entry; 13] = [
     ("options", || Box::new(options::Options)),
     ("settings", || Box::new(settings::Settings)),
     ("functions", || Box::new(functions::Functions::default())),
+    ("damaged", || Box::new(functions::Functions::damaged())),
     ("rows", || Box::new(rows::Rows)),
     ("large", || Box::new(large::Large)),
 ];

@@ -68,7 +68,11 @@ fn other(random: &mut Random) -> String {
         let table = random.choose(&["graph", "lists"]);
         format!("SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[{},1]' LIMIT 7) s", random.below(9))
     };
-    match random.below(9) {
+    match random.below(10) {
+        // Workers get the settings of their leader.
+        9 => "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
+            SELECT sum(v <-> '[1,1]') FROM graph"
+            .to_owned(),
         0 => "BEGIN".to_owned(),
         1 => "ROLLBACK".to_owned(),
         2 => "COMMIT".to_owned(),
