@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(setup check build install installcheck isolation prove)
+[ ${#suites[@]} -gt 0 ] || suites=(setup check build install installcheck fuzz-quick isolation prove)
 passed=0
 for suite in "${suites[@]}"; do
 	say "make $suite"

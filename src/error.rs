@@ -285,9 +285,10 @@ impl IndexError {
                 Code::ERRCODE_DATA_EXCEPTION,
                 format!("expected {expected} dimensions, not {actual}"),
             ),
-            Self::CorruptedNumber => {
-                new_report(Code::ERRCODE_DATA_CORRUPTED, "stored value has an element that is not a finite number")
-            }
+            Self::CorruptedNumber => new_report(
+                Code::ERRCODE_DATA_CORRUPTED,
+                "stored value has an element that is not a finite number",
+            ),
             Self::DifferentDimensions { element, left, right } => {
                 let what = match element {
                     Element::Float4 => "vector dimensions",
@@ -317,10 +318,9 @@ impl IndexError {
                 Code::ERRCODE_INVALID_PARAMETER_VALUE,
                 "ef_construction must be greater than or equal to 2 * m",
             ),
-            Self::ScanWithoutOrder { method } => new_report(
-                Code::ERRCODE_INTERNAL_ERROR,
-                format!("cannot scan {method} index without order"),
-            ),
+            Self::ScanWithoutOrder { method } => {
+                new_report(Code::ERRCODE_INTERNAL_ERROR, format!("cannot scan {method} index without order"))
+            }
             Self::SnapshotNotMvcc { method } => new_report(
                 Code::ERRCODE_INTERNAL_ERROR,
                 format!("non-MVCC snapshots are not supported with {method}"),
@@ -342,9 +342,10 @@ impl IndexError {
             Self::NoRelation { oid } => {
                 new_report(Code::ERRCODE_UNDEFINED_TABLE, format!("relation with OID {oid} does not exist"))
             }
-            Self::NotOurs { name } => {
-                new_report(Code::ERRCODE_WRONG_OBJECT_TYPE, format!("\"{name}\" is not an hnsw or ivfflat index"))
-            }
+            Self::NotOurs { name } => new_report(
+                Code::ERRCODE_WRONG_OBJECT_TYPE,
+                format!("\"{name}\" is not an hnsw or ivfflat index"),
+            ),
         }
     }
 }

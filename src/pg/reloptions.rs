@@ -49,8 +49,6 @@ impl Kind {
         let elements: Vec<_> = options.iter().map(element).collect();
         let (kind, count) = (self.0.load(Ordering::Relaxed), elements.len() as i32);
         // SAFETY: by the contract; PostgreSQL allocates and fills the result.
-        unsafe {
-            pg_sys::build_reloptions(reloptions, validate, kind, size, elements.as_ptr(), count).cast()
-        }
+        unsafe { pg_sys::build_reloptions(reloptions, validate, kind, size, elements.as_ptr(), count).cast() }
     }
 }

@@ -109,7 +109,9 @@ mod tests {
         let rows = Rows { codes: &codes, dim, count };
         let queries: Vec<u32> = (0..40).map(|i| i * 61 % count as u32).collect();
         for (space, k) in [(Space::L2, 10), (Space::L1, 1), (Space::L2, 100), (Space::L2, 5000)] {
-            let found = exact_neighbors(&rows, space, &Queries::of_rows(&rows, &queries), k, &Control::default()).unwrap();
+            let found =
+                exact_neighbors(&rows, space, &Queries::of_rows(&rows, &queries), k, &Control::default())
+                    .unwrap();
             for (&query, found) in queries.iter().zip(&found) {
                 let row = |id: u32| &codes[id as usize * dim..][..dim];
                 let distance = |id: u32| -> u32 {
@@ -135,9 +137,15 @@ mod tests {
         let none = Rows { codes: &[], dim: 64, count: 0 };
         assert!(exact_neighbors(&none, Space::L2, &Queries::default(), 10, &control).unwrap().is_empty());
         let one = Rows { codes: &codes[..64], dim: 64, count: 1 };
-        assert_eq!(exact_neighbors(&one, Space::L2, &Queries::of_rows(&one, &[0]), 10, &control).unwrap(), [[0u32; 0]]);
+        assert_eq!(
+            exact_neighbors(&one, Space::L2, &Queries::of_rows(&one, &[0]), 10, &control).unwrap(),
+            [[0u32; 0]]
+        );
         let two = Rows { codes: &codes, dim: 64, count: 2 };
-        assert_eq!(exact_neighbors(&two, Space::L2, &Queries::of_rows(&two, &[1, 0]), 10, &control).unwrap(), [[0], [1]]);
+        assert_eq!(
+            exact_neighbors(&two, Space::L2, &Queries::of_rows(&two, &[1, 0]), 10, &control).unwrap(),
+            [[0], [1]]
+        );
     }
 
     #[test]

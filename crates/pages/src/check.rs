@@ -11,10 +11,10 @@ use crate::format::node::{NodeView, VectorAddress};
 use crate::format::page::{self, PageKind};
 use crate::format::segment::SegmentHeader;
 use crate::pager::{BlockNumber, Pager};
+use crate::pending;
 use crate::plan::{NodePlan, OwnCode};
 use crate::segment::vectors;
 use crate::tids::{self, HeapTid};
-use crate::pending;
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -173,11 +173,7 @@ type PageVisitor<'v> = dyn FnMut(BlockNumber, &PageBytes, PendingPage) -> Result
 ///
 /// # Errors
 /// As [`for_each`].
-pub fn for_each_page<P: Pager>(
-    pager: &P,
-    meta: &Meta,
-    visit: &mut PageVisitor<'_>,
-) -> Result<(), PageError> {
+pub fn for_each_page<P: Pager>(pager: &P, meta: &Meta, visit: &mut PageVisitor<'_>) -> Result<(), PageError> {
     let entries = entries_of(meta)?;
     for stripe in &meta.stripes {
         let mut block = stripe.head;

@@ -46,12 +46,7 @@ pub struct PendingRows<'a, P> {
 
 impl<'a, P: Pager> PendingRows<'a, P> {
     /// `query`: about the centroid that the meta page names. Without one, rows get `unranked_flag`.
-    pub fn new(
-        pager: &'a P,
-        meta: &'a Meta,
-        query: Option<&'a SegmentQuery>,
-        unranked_flag: u16,
-    ) -> Self {
+    pub fn new(pager: &'a P, meta: &'a Meta, query: Option<&'a SegmentQuery>, unranked_flag: u16) -> Self {
         Self { pager, meta, query, unranked_flag }
     }
 }

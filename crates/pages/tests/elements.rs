@@ -155,9 +155,7 @@ fn sparse_vectors_of_every_length() {
         .collect();
     for metric in [Metric::L2, Metric::InnerProduct, Metric::L1] {
         let index = Index::build_values(Element::Sparse, metric, dim, &[&rows]);
-        rows.iter()
-            .enumerate()
-            .for_each(|(at, x)| index.insert_value(at, rows.len() + at, x).expect("room"));
+        rows.iter().enumerate().for_each(|(at, x)| index.insert_value(at, rows.len() + at, x).expect("room"));
         let report = pages::check::check(&index.pager);
         assert!(report.is_sound(), "{report:?}");
         assert_eq!((report.segment_rows, report.pending_rows), (13, 13));

@@ -28,7 +28,9 @@ const NORM_PROC: u16 = 2;
 pub unsafe fn element_and_metric(index: pg_sys::Relation) -> Result<(Element, Metric), IndexError> {
     // SAFETY: by the contract; column 1 exists in every index.
     let (method, proc) = unsafe {
-        (Method::of(index), |number: u16| pg_sys::index_getprocid(index, 1, number as pg_sys::AttrNumber as u16))
+        (Method::of(index), |number: u16| {
+            pg_sys::index_getprocid(index, 1, number as pg_sys::AttrNumber as u16)
+        })
     };
     let has_norm = proc(NORM_PROC) != pg_sys::InvalidOid;
     let unsupported = || IndexError::UnsupportedType { method: method.name() };

@@ -41,8 +41,7 @@ pub fn init() {
 /// `amoptions`: parses and validates.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amoptions(reloptions: pg_sys::Datum, validate: bool) -> *mut pg_sys::bytea {
-    let options =
-        [(c"m", offset_of!(Stored, m)), (c"ef_construction", offset_of!(Stored, ef_construction))];
+    let options = [(c"m", offset_of!(Stored, m)), (c"ef_construction", offset_of!(Stored, ef_construction))];
     // SAFETY: PostgreSQL passes the index's options; the table describes `Stored`.
     unsafe { KIND.parse(reloptions, validate, size_of::<Stored>(), &options) }
 }

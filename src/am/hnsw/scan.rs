@@ -24,10 +24,10 @@ use pgrx::prelude::*;
 use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::cache::OpenIndex;
-use crate::error::{IndexError, OrReport};
 use crate::am::ivfflat;
 use crate::am::method::Method;
 use crate::am::row::IndexedValue;
+use crate::error::{IndexError, OrReport};
 use crate::guc::{self, IterativeScan, ScanSettings};
 use crate::pg::compat;
 use crate::pg::detoast::Detoasted;

@@ -66,7 +66,8 @@ fn unescaped(line: &str) -> Vec<u8> {
             }
             ("\\", Some(letter), _) => {
                 let known = [('t', '\t'), ('n', '\n'), ('r', '\r')];
-                let meant = known.iter().find(|(name, _)| *name == letter).map_or(letter, |(_, meant)| *meant);
+                let meant =
+                    known.iter().find(|(name, _)| *name == letter).map_or(letter, |(_, meant)| *meant);
                 bytes.extend(meant.to_string().into_bytes());
                 &tail[letter.len_utf8()..]
             }
@@ -99,7 +100,8 @@ fn count(random: &mut Random) -> usize {
 
 /// A text of a type.
 pub fn generate(of: Type, random: &mut Random) -> Vec<u8> {
-    let number: fn(&mut Random) -> String = if random.one_in(3) { numbers::text } else { numbers::plain_text };
+    let number: fn(&mut Random) -> String =
+        if random.one_in(3) { numbers::text } else { numbers::plain_text };
     let count = count(random);
     // One part many times where there are many, so that the model has few to ask for.
     let pool: Vec<String> = (0..count.clamp(1, 8)).map(|_| number(random)).collect();
@@ -149,8 +151,42 @@ pub fn valid(of: Type, dim: usize, random: &mut Random) -> String {
 /// Changes a few bytes or parts.
 pub fn mutate(text: &mut Vec<u8>, random: &mut Random) {
     const TOKENS: &[&str] = &[
-        "[", "]", "{", "}", "(", ")", ",", ",,", ":", "/", " ", "-", "+", ".", "e", "x", "0x", "p", "1", "0", "9",
-        "]9", "/5", "1:1,", "\u{e9}", "\u{1f600}", "\x7f", "\x01", "\"", "'", "\\", "%s", "$1", "\0", "\t", "\x0b",
+        "[",
+        "]",
+        "{",
+        "}",
+        "(",
+        ")",
+        ",",
+        ",,",
+        ":",
+        "/",
+        " ",
+        "-",
+        "+",
+        ".",
+        "e",
+        "x",
+        "0x",
+        "p",
+        "1",
+        "0",
+        "9",
+        "]9",
+        "/5",
+        "1:1,",
+        "\u{e9}",
+        "\u{1f600}",
+        "\x7f",
+        "\x01",
+        "\"",
+        "'",
+        "\\",
+        "%s",
+        "$1",
+        "\0",
+        "\t",
+        "\x0b",
     ];
     for _ in 0..random.between(1, 3) {
         let at = random.below(text.len() + 1);

@@ -41,7 +41,9 @@ fn main() -> ExitCode {
     let arguments = match arguments(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(problem) => {
-            eprintln!("fuzz: {problem}\nusage: fuzz [--seconds S] [--cases N] [--seed N] [--case N] TARGET ...|all");
+            eprintln!(
+                "fuzz: {problem}\nusage: fuzz [--seconds S] [--cases N] [--seed N] [--case N] TARGET ...|all"
+            );
             return ExitCode::FAILURE;
         }
     };
@@ -60,8 +62,14 @@ fn main() -> ExitCode {
 
 fn arguments(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_secs() % 1_000_000);
-    let mut arguments =
-        Arguments { seconds: f64::MAX, cases: u64::MAX, seed: now, first: 0, is_quick: false, targets: Vec::new() };
+    let mut arguments = Arguments {
+        seconds: f64::MAX,
+        cases: u64::MAX,
+        seed: now,
+        first: 0,
+        is_quick: false,
+        targets: Vec::new(),
+    };
     while let Some(word) = words.next() {
         let mut number = || {
             let value = words.next().and_then(|value| value.parse::<u64>().ok());

@@ -108,7 +108,8 @@ impl Reader {
     fn sparse(&mut self, text: &str, session: &mut Session) -> Result<Expected, Failure> {
         let parts = text.strip_prefix('{').and_then(|text| text.rsplit_once('/'));
         let Some((elements, dim)) = parts else { return Ok(Expected::Refused) };
-        let elements = elements.trim_matches(is_space).strip_suffix('}').map(|text| text.trim_matches(is_space));
+        let elements =
+            elements.trim_matches(is_space).strip_suffix('}').map(|text| text.trim_matches(is_space));
         let (Some(elements), Some(dim)) = (elements, integer(dim)) else { return Ok(Expected::Refused) };
         if !(1..=SPARSE_DIM_MAX).contains(&dim) || text.matches(',').count() >= DIM_MAX {
             return Ok(Expected::Refused);
@@ -203,7 +204,9 @@ fn integer(text: &str) -> Option<i64> {
 
 /// Whether `message` is the binary form of a value.
 pub fn is_value(of: Type, message: &[u8]) -> bool {
-    let word = |at: usize| message.get(at..at + 4).map(|bytes| i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let word = |at: usize| {
+        message.get(at..at + 4).map(|bytes| i32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    };
     let floats = |bytes: &[u8]| -> Vec<f32> {
         bytes.chunks_exact(4).map(|b| f32::from_be_bytes([b[0], b[1], b[2], b[3]])).collect()
     };

@@ -111,7 +111,10 @@ impl Run {
                     || code.starts_with("58")
                     || message.contains("panicked");
                 if is_internal && !INTERNAL.iter().any(|known| message.contains(known)) {
-                    self.finding(&format!("error {code} {}", shape(message)), &format!("{failure}\n  {input}"));
+                    self.finding(
+                        &format!("error {code} {}", shape(message)),
+                        &format!("{failure}\n  {input}"),
+                    );
                 }
                 Ok(())
             }

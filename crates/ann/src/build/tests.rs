@@ -96,7 +96,8 @@ fn check(data: &Data, space: Space, params: &Params, graph: &FlatGraph) {
 fn recall_at_10(data: &Data, space: Space, graph: &FlatGraph, ef: usize) -> f64 {
     let rows = data.rows();
     let queries: Vec<u32> = (0..200).map(|i| (i * rows.count / 200) as u32).collect();
-    let truth = exact_neighbors(&rows, space, &Queries::of_rows(&rows, &queries), 10, &Control::default()).unwrap();
+    let truth =
+        exact_neighbors(&rows, space, &Queries::of_rows(&rows, &queries), 10, &Control::default()).unwrap();
     let mut sum = 0.0;
     for (&query, truth) in queries.iter().zip(&truth) {
         let distance = |position: u32| data.distance(space, query, graph.order[position as usize]);
@@ -242,7 +243,10 @@ fn cancelling_stops() {
     let control = Control::default();
     control.cancel.store(true, Ordering::Relaxed);
     assert_eq!(build(&data.rows(), Space::L2, &params(), &control), Err(BuildError::Cancelled));
-    assert_eq!(exact_neighbors(&data.rows(), Space::L2, &Queries::of_rows(&data.rows(), &[5]), 3, &control), Err(BuildError::Cancelled));
+    assert_eq!(
+        exact_neighbors(&data.rows(), Space::L2, &Queries::of_rows(&data.rows(), &[5]), 3, &control),
+        Err(BuildError::Cancelled)
+    );
 }
 
 #[test]

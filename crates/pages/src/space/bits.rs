@@ -33,13 +33,6 @@ impl BitQuery {
         let value = if both == 0 { 1.0 } else { 1.0 - both as f64 / either as f64 };
         let exact = both == 0 || both == either;
         let slack = if exact { 0.0 } else { ROUNDING };
-        Measured {
-            lower: value - slack,
-            upper: value + slack,
-            value,
-            key: value as f32,
-            id: 0,
-            payload: 0,
-        }
+        Measured { lower: value - slack, upper: value + slack, value, key: value as f32, id: 0, payload: 0 }
     }
 }

@@ -16,7 +16,18 @@ pub struct Arrays;
 /// A number that the element type takes, most often.
 fn element(of: &str, random: &mut Random) -> String {
     const SPECIAL: [&str; 12] = [
-        "NaN", "Infinity", "-Infinity", "1e38", "3.5e38", "-4e38", "1e300", "1e-300", "65519", "65520", "1e-45", "-0",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e38",
+        "3.5e38",
+        "-4e38",
+        "1e300",
+        "1e-300",
+        "65519",
+        "65520",
+        "1e-45",
+        "-0",
     ];
     match of {
         "int4" => numbers::integer(random).to_string(),
@@ -29,7 +40,8 @@ fn element(of: &str, random: &mut Random) -> String {
 
 /// An expression of type `of`[].
 fn array(of: &str, random: &mut Random) -> String {
-    let count = if random.one_in(60) { random.choose(&[15_999, 16_000, 16_001, 17_000]) } else { random.below(5) };
+    let count =
+        if random.one_in(60) { random.choose(&[15_999, 16_000, 16_001, 17_000]) } else { random.below(5) };
     if count > 1000 {
         let value = element(of, random);
         return format!("array_fill({}::{of}, ARRAY[{count}])", quote(&value));
@@ -49,10 +61,21 @@ fn array(of: &str, random: &mut Random) -> String {
         3 => "{}".to_owned(),
         // One element from the middle of a larger array, whose null bitmap it keeps.
         4 => return format!("({}::{of}[])[2:]", quote(&format!("{{NULL,{list}}}").replace(",}", "}"))),
-        5 => return format!("array_remove({}::{of}[], NULL)", quote(&format!("{{NULL,{list}}}").replace(",}", "}"))),
+        5 => {
+            return format!(
+                "array_remove({}::{of}[], NULL)",
+                quote(&format!("{{NULL,{list}}}").replace(",}", "}"))
+            );
+        }
         6 => return format!("({}::{of}[])[3:2]", quote(&format!("{{{list}}}"))),
         7 => return format!("string_to_array({}, ',')::{of}[]", quote(&list)),
-        8 => return format!("array_append({}::{of}[], {}::{of})", quote(&format!("{{{list}}}")), quote(&element(of, random))),
+        8 => {
+            return format!(
+                "array_append({}::{of}[], {}::{of})",
+                quote(&format!("{{{list}}}")),
+                quote(&element(of, random))
+            );
+        }
         _ => format!("{{{list}}}"),
     };
     format!("{}::{of}[]", quote(&text))
@@ -129,7 +152,8 @@ fn aggregates(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
         _ => quote(&literal::valid(of, dim, random)),
     };
     let rows: Vec<String> = (0..count).map(|i| format!("({i}, {}::{name})", value(random))).collect();
-    let rows = format!("(VALUES (-1, NULL::{name}){}{}) r(i, v)", if count > 0 { "," } else { "" }, rows.join(","));
+    let rows =
+        format!("(VALUES (-1, NULL::{name}){}{}) r(i, v)", if count > 0 { "," } else { "" }, rows.join(","));
     let sql = format!("SELECT avg(v)::text, sum(v)::text, count(v) FROM {rows}");
     let result = run.session.simple(&sql);
     if run.judge(result, &sql)?.flatten().is_none() {
@@ -146,8 +170,10 @@ fn aggregates(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     if let Some(Some(holds)) = law(&split, run)? {
         run.check(holds == "t", "avg differs from its parts combined", &split);
     }
-    let window = format!("SELECT bool_and(a IS NOT DISTINCT FROM b) FROM (SELECT avg(v) OVER (ORDER BY i), \
-        (SELECT avg(v) FROM {rows} WHERE r.i <= o.i) FROM (SELECT * FROM {rows}) o) w(a, b)");
+    let window = format!(
+        "SELECT bool_and(a IS NOT DISTINCT FROM b) FROM (SELECT avg(v) OVER (ORDER BY i), \
+        (SELECT avg(v) FROM {rows} WHERE r.i <= o.i) FROM (SELECT * FROM {rows}) o) w(a, b)"
+    );
     if let Some(Some(holds)) = law(&window, run)? {
         run.check(holds == "t", "avg over a window differs", &window);
     }

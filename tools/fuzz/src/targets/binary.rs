@@ -26,7 +26,8 @@ impl Binary {
 
     /// A message that is right but for its numbers.
     fn message(&self, random: &mut Random) -> Vec<u8> {
-        let count = if random.one_in(100) { random.choose(&[15_999, 16_000, 16_001]) } else { random.below(6) };
+        let count =
+            if random.one_in(100) { random.choose(&[15_999, 16_000, 16_001]) } else { random.below(6) };
         let odd = random.one_in(2);
         let plain = |random: &mut Random| random.below(9) as f32 - 4.5;
         if self.of != Type::Sparsevec {
@@ -35,7 +36,9 @@ impl Binary {
             for _ in 0..count {
                 match (self.of, odd) {
                     (Type::Halfvec, true) => message.extend(numbers::f16_bits(random).to_be_bytes()),
-                    (Type::Halfvec, false) => message.extend(half::f16::from_f32(plain(random)).to_be_bytes()),
+                    (Type::Halfvec, false) => {
+                        message.extend(half::f16::from_f32(plain(random)).to_be_bytes())
+                    }
                     (_, true) => message.extend(numbers::f32_bits(random).to_be_bytes()),
                     (_, false) => message.extend(plain(random).to_be_bytes()),
                 }
@@ -103,7 +106,11 @@ impl Binary {
             let rows = run.session.table(&sql)?;
             let hex: String = message.iter().map(|byte| format!("{byte:02x}")).collect();
             let expected = vec![vec![format!("\\x{hex}"), "t".to_owned()]];
-            run.check(rows == expected || length as usize != message.len(), "COPY stored something else", &input);
+            run.check(
+                rows == expected || length as usize != message.len(),
+                "COPY stored something else",
+                &input,
+            );
         }
         run.session.simple("ROLLBACK").map(|_| ())
     }
@@ -112,7 +119,8 @@ impl Binary {
 impl Target for Binary {
     fn prepare(&mut self, run: &mut Run) -> Result<(), Failure> {
         let name = self.of.name();
-        run.session.simple(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (free {name}, fixed {name}(3))"))?;
+        run.session
+            .simple(&format!("DROP TABLE IF EXISTS t; CREATE TABLE t (free {name}, fixed {name}(3))"))?;
         let echo = format!("SELECT {name}_send(v), v::text FROM (SELECT $1::{name}) s(v)");
         let fixed = format!("SELECT {name}_send($1::{name}(3))");
         let array = format!("SELECT {name}_send(($1::{name}[])[1])");

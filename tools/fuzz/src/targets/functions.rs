@@ -115,10 +115,17 @@ fn constant(of: &str, dim: usize, random: &mut Random) -> String {
             let n = if random.one_in(2) { dim + 1 } else { dim };
             format!("{{{}}}", list(random, n))
         }
-        "bit" => return format!("B'{}'", (0..dim).map(|_| if random.one_in(2) { '1' } else { '0' }).collect::<String>()),
+        "bit" => {
+            return format!(
+                "B'{}'",
+                (0..dim).map(|_| if random.one_in(2) { '1' } else { '0' }).collect::<String>()
+            );
+        }
         "boolean" => random.choose(&["true", "false"]).to_owned(),
         "oid" => random.choose(&["0", "16", "4294967295"]).to_owned(),
-        "regclass" => random.choose(&["0", "t", "x", "y", "z", "pg_class", "pg_class_oid_index", "4294967295"]).to_owned(),
+        "regclass" => random
+            .choose(&["0", "t", "x", "y", "z", "pg_class", "pg_class_oid_index", "4294967295"])
+            .to_owned(),
         "cstring" => value(random.choose(&Type::ALL), dim, random),
         "cstring[]" => format!("{{{}}}", random.pick(numbers::INTEGERS).replace(['"', '\\'], "")),
         _ => return format!("NULL::{of}"),
@@ -133,7 +140,9 @@ fn value(of: Type, dim: usize, random: &mut Random) -> String {
     }
     let number = |random: &mut Random| match random.below(3) {
         0 => numbers::plain_text(random),
-        1 => random.choose(&["3.4028235e38", "-3e38", "1e19", "-2e19", "1e-45", "1.2e-38", "1e-23", "3e-20"]).to_owned(),
+        1 => random
+            .choose(&["3.4028235e38", "-3e38", "1e19", "-2e19", "1e-45", "1.2e-38", "1e-23", "3e-20"])
+            .to_owned(),
         _ => {
             let value = f32::from_bits(random.word() as u32);
             if value.is_normal() { value.to_string() } else { "1".to_owned() }
@@ -141,7 +150,8 @@ fn value(of: Type, dim: usize, random: &mut Random) -> String {
     };
     let numbers = (0..dim.max(1)).map(|_| number(random));
     if of == Type::Sparsevec {
-        let elements: Vec<String> = numbers.enumerate().map(|(i, number)| format!("{}:{number}", i + 1)).collect();
+        let elements: Vec<String> =
+            numbers.enumerate().map(|(i, number)| format!("{}:{number}", i + 1)).collect();
         return format!("{{{}}}/{dim}", elements.join(","));
     }
     format!("[{}]", numbers.collect::<Vec<_>>().join(","))
@@ -177,12 +187,19 @@ impl Functions {
         let of = Type::ALL.into_iter().find(|of| of.name() == result && !self.is_damaged);
         let sql = match of {
             // A type of ours must have a text that reads back.
-            Some(of) => format!("SELECT x::text::{0} = x AND {0}_send(x::text::{0}) = {0}_send(x) FROM (SELECT {sql} AS x OFFSET 0) s", of.name()),
+            Some(of) => format!(
+                "SELECT x::text::{0} = x AND {0}_send(x::text::{0}) = {0}_send(x) FROM (SELECT {sql} AS x OFFSET 0) s",
+                of.name()
+            ),
             None => format!("SELECT {sql}"),
         };
         let answer = run.session.simple(&sql);
         if let Some(Some(answer)) = run.judge(answer, &excerpt(&sql))? {
-            run.check(of.is_none() || answer == "t", "a result that its text does not give back", &excerpt(&sql));
+            run.check(
+                of.is_none() || answer == "t",
+                "a result that its text does not give back",
+                &excerpt(&sql),
+            );
         }
         Ok(())
     }
@@ -202,13 +219,15 @@ impl Functions {
         let (a, b, c) = (value(of, dim, random), value(of, other, random), value(of, other, random));
         let b = if random.one_in(6) { a.clone() } else { b };
         let (i, j) = (numbers::integer(random), numbers::integer(random));
-        let (condition, from) = law.split_once(" FROM (SELECT s").map_or((law, String::new()), |(condition, rest)| {
-            (condition, format!(", LATERAL (SELECT s{rest}"))
-        });
+        let (condition, from) =
+            law.split_once(" FROM (SELECT s").map_or((law, String::new()), |(condition, rest)| {
+                (condition, format!(", LATERAL (SELECT s{rest}"))
+            });
         let sql = format!(
             "SELECT {condition} FROM (SELECT '{a}'::T AS a, '{b}'::T AS b, '{c}'::T AS c, {i} AS i, {j} AS j OFFSET 0) v{from}"
         );
-        let sql = sql.replace("::T", &format!("::{}", of.name())).replace("T_l2", &format!("{}_l2", of.name()));
+        let sql =
+            sql.replace("::T", &format!("::{}", of.name())).replace("T_l2", &format!("{}_l2", of.name()));
         let answer = run.session.simple(&sql);
         if let Some(answer) = run.judge(answer, &excerpt(&sql))? {
             let holds = answer.is_none_or(|answer| answer == "t");
@@ -228,7 +247,10 @@ fn index_damaged(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     let mut sqls: Vec<String> = (0..8).map(|_| format!("INSERT INTO d VALUES ({})", value(random))).collect();
     let at = random.below(9);
     sqls.insert(at, format!("CREATE INDEX d_v ON d USING hnsw (v {class})"));
-    sqls.push(format!("SELECT count(*) FROM (SELECT 1 FROM d ORDER BY v {operator} {} LIMIT 5) s", value(random)));
+    sqls.push(format!(
+        "SELECT count(*) FROM (SELECT 1 FROM d ORDER BY v {operator} {} LIMIT 5) s",
+        value(random)
+    ));
     sqls.push("SELECT proxima.check_index('d_v')".to_owned());
     run.session.simple(&format!(
         "BEGIN; CREATE TEMP TABLE d (v {of}({dim})) ON COMMIT DROP; SET LOCAL enable_seqscan = off"
@@ -272,10 +294,19 @@ impl Target for Functions {
             CREATE INDEX x ON t USING hnsw (v vector_l2_ops); CREATE INDEX y ON t USING ivfflat (v vector_l2_ops); CREATE INDEX z ON t (v)";
         run.session.simple(sql)?;
         if self.is_damaged {
-            let casts = Type::ALL.map(|of| format!("DROP CAST IF EXISTS (bytea AS {0}); CREATE CAST (bytea AS {0}) WITHOUT FUNCTION", of.name()));
+            let casts = Type::ALL.map(|of| {
+                format!(
+                    "DROP CAST IF EXISTS (bytea AS {0}); CREATE CAST (bytea AS {0}) WITHOUT FUNCTION",
+                    of.name()
+                )
+            });
             run.session.simple(&casts.join(";"))?;
         }
         Ok(())
+    }
+
+    fn quick_cases(&self) -> u64 {
+        if self.is_damaged { 60 } else { 1000 }
     }
 
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {

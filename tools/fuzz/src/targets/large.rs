@@ -10,6 +10,8 @@ use crate::session::{Failure, Raw};
 /// See the module's head.
 pub struct Large;
 
+/// The first cases are not so long.
+const SHORT_CASES: u64 = 4;
 /// Seconds that the longest input may take on a loaded machine.
 const SECONDS_MAX: f64 = 60.0;
 /// Seconds that a statement may go on after its time.
@@ -42,8 +44,8 @@ fn text(megabytes: usize, random: &mut Random) -> (&'static str, String) {
 }
 
 /// An expression that is no text.
-fn array(random: &mut Random) -> String {
-    let count = random.choose(&[1_000_000, 20_000_000]);
+fn array(is_short: bool, random: &mut Random) -> String {
+    let count = if is_short { 100_000 } else { random.choose(&[1_000_000, 20_000_000]) };
     match random.below(4) {
         0 => format!("array_fill(0::numeric, ARRAY[{count}])::sparsevec"),
         1 => format!("array_fill(1::float8, ARRAY[{count}])::sparsevec"),
@@ -59,19 +61,19 @@ impl Target for Large {
     }
 
     fn quick_cases(&self) -> u64 {
-        0
+        SHORT_CASES
     }
 
-    fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
+    fn case(&mut self, random: &mut Random, number: u64, run: &mut Run) -> Result<(), Failure> {
         let timeout = random.choose(&[0, 0, 100, 1000]);
         run.session.simple(&format!("SET statement_timeout = {timeout}"))?;
         let mut start = Instant::now();
         let (sql, result) = if random.one_in(4) {
-            let sql = format!("SELECT length(({})::text)", array(random));
+            let sql = format!("SELECT length(({})::text)", array(number < SHORT_CASES, random));
             let result = run.session.simple(&sql);
             (sql, result)
         } else {
-            let megabytes = random.choose(&[1, 10, 100, 250]);
+            let megabytes = if number < SHORT_CASES { 1 } else { random.choose(&[1, 10, 100, 250]) };
             let (of, text) = text(megabytes, random);
             let sql = format!("SELECT length(({text})::{of}::text)");
             if random.one_in(4) {

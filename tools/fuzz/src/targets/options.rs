@@ -47,11 +47,16 @@ fn column(random: &mut Random) -> (String, String) {
         }
         8 => {
             let dim = random.choose(&[1, 8, 9, 64_000, 64_001, 83_886_080]);
-            let shown = if dim > 100_000 { "NULL::bit".to_owned() } else { format!("repeat((i % 2)::text, {dim})::bit({dim})") };
+            let shown = if dim > 100_000 {
+                "NULL::bit".to_owned()
+            } else {
+                format!("repeat((i % 2)::text, {dim})::bit({dim})")
+            };
             (format!("bit({dim})"), shown)
         }
         9 => {
-            let name = random.choose(&["vector", "halfvec", "sparsevec", "bit varying(5)", "bit varying", "bit"]);
+            let name =
+                random.choose(&["vector", "halfvec", "sparsevec", "bit varying(5)", "bit varying", "bit"]);
             (name.to_owned(), "NULL".to_owned())
         }
         10 => ("known".to_owned(), "'[1,2,3]'".to_owned()),
@@ -67,9 +72,12 @@ fn option(random: &mut Random) -> String {
             _ => format!("ef_construction = {}", random.choose(&[4, 40, 200, 1000])),
         };
     }
-    let name = random.choose(&["m", "M", "ef_construction", "lists", "fillfactor", "\"\"", "x", "m.m", "toast.m"]);
+    let name =
+        random.choose(&["m", "M", "ef_construction", "lists", "fillfactor", "\"\"", "x", "m.m", "toast.m"]);
     let value = match random.below(6) {
-        0 => random.choose(&["16", "2", "100", "101", "1", "4", "64", "1000", "1001", "32768", "32769"]).to_owned(),
+        0 => random
+            .choose(&["16", "2", "100", "101", "1", "4", "64", "1000", "1001", "32768", "32769"])
+            .to_owned(),
         1 => quote(random.pick(numbers::INTEGERS)),
         2 => numbers::integer(random).to_string(),
         3 => quote(&numbers::text(random)),
@@ -105,13 +113,19 @@ fn use_index(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     for _ in 0..random.between(1, 4) {
         let sql = match random.below(9) {
             0 => format!("ALTER INDEX x SET ({})", options(random)),
-            1 => format!("ALTER INDEX x RESET ({})", random.choose(&["m", "lists", "ef_construction", "x", "m, m"])),
+            1 => format!(
+                "ALTER INDEX x RESET ({})",
+                random.choose(&["m", "lists", "ef_construction", "x", "m, m"])
+            ),
             2 => "REINDEX INDEX x".to_owned(),
             3 => "INSERT INTO t SELECT v FROM t LIMIT 3".to_owned(),
             4 => "TRUNCATE t".to_owned(),
             5 => format!("ALTER TABLE t ALTER v TYPE {}", column(random).0),
             6 => "SELECT proxima.index_info('x')".to_owned(),
-            7 => format!("INSERT INTO t VALUES ({})", quote(&literal::valid(random.choose(&Type::ALL), 3, random))),
+            7 => format!(
+                "INSERT INTO t VALUES ({})",
+                quote(&literal::valid(random.choose(&Type::ALL), 3, random))
+            ),
             _ => "UPDATE t SET v = v".to_owned(),
         };
         run.session.simple("SAVEPOINT a")?;
@@ -120,7 +134,9 @@ fn use_index(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
             run.session.simple("ROLLBACK TO a")?;
         }
     }
-    let kind = run.session.simple("SELECT amname FROM pg_class c JOIN pg_am a ON a.oid = relam WHERE c.oid = 'x'::regclass")?;
+    let kind = run
+        .session
+        .simple("SELECT amname FROM pg_class c JOIN pg_am a ON a.oid = relam WHERE c.oid = 'x'::regclass")?;
     if kind.is_some_and(|kind| kind == "hnsw" || kind == "ivfflat") {
         let sound = run.session.simple("SELECT proxima.check_index('x') ->> 'sound'")?;
         run.check(sound.as_deref() == Some("true"), "the index is not sound", &format!("{sound:?}"));
@@ -143,7 +159,8 @@ impl Target for Options {
             random.choose(&CLASSES).to_owned()
         } else {
             let name: String = column.chars().take_while(char::is_ascii_alphabetic).collect();
-            let suffixes: &[&str] = if name == "bit" { &["hamming", "jaccard"] } else { &["l2", "ip", "cosine", "l1"] };
+            let suffixes: &[&str] =
+                if name == "bit" { &["hamming", "jaccard"] } else { &["l2", "ip", "cosine", "l1"] };
             format!("{name}_{}_ops", random.choose(suffixes))
         };
         let method = random.choose(&["hnsw", "hnsw", "hnsw", "hnsw", "ivfflat", "ivfflat", "btree"]);

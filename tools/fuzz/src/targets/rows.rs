@@ -68,13 +68,27 @@ impl Column {
             1 | 2 => random.between(9, 60),
             _ => random.between(1, 8),
         };
-        let kind = random.choose(&[Kind::Few, Kind::Few, Kind::Real, Kind::Real, Kind::Large, Kind::Small, Kind::Mixed]);
+        let kind = random.choose(&[
+            Kind::Few,
+            Kind::Few,
+            Kind::Real,
+            Kind::Real,
+            Kind::Large,
+            Kind::Small,
+            Kind::Mixed,
+        ]);
         Column { class, name, dim, kind }
     }
 
     fn operator(&self) -> &'static str {
-        let operators =
-            [("l2", "<->"), ("ip", "<#>"), ("cosine", "<=>"), ("l1", "<+>"), ("hamming", "<~>"), ("jaccard", "<%>")];
+        let operators = [
+            ("l2", "<->"),
+            ("ip", "<#>"),
+            ("cosine", "<=>"),
+            ("l1", "<+>"),
+            ("hamming", "<~>"),
+            ("jaccard", "<%>"),
+        ];
         operators.iter().find(|(word, _)| self.class.contains(word)).map_or("<->", |(_, operator)| operator)
     }
 
@@ -93,7 +107,8 @@ impl Column {
         }
         let numbers = (0..dim).map(|_| if is_zero { 0.0 } else { number(of, self.kind, random) });
         if of == Type::Sparsevec {
-            let elements: Vec<String> = numbers.enumerate().map(|(i, x)| format!("{}:{x:e}", i + 1)).collect();
+            let elements: Vec<String> =
+                numbers.enumerate().map(|(i, x)| format!("{}:{x:e}", i + 1)).collect();
             return format!("'{{{}}}/{dim}'", elements.join(","));
         }
         format!("'[{}]'", numbers.map(|x| format!("{x:e}")).collect::<Vec<_>>().join(","))
@@ -105,14 +120,32 @@ impl Column {
             return Ok(());
         }
         let rows: Vec<String> = (0..count)
-            .map(|_| if random.one_in(40) { "(NULL)".to_owned() } else { format!("({})", self.value(random)) })
+            .map(
+                |_| if random.one_in(40) { "(NULL)".to_owned() } else { format!("({})", self.value(random)) },
+            )
             .collect();
         run.session.simple(&format!("INSERT INTO t (v) VALUES {}", rows.join(","))).map(|_| ())
     }
 }
 
+/// The distances of a result; in their order, unless rows that a search of a larger table finds late may come last.
+fn distances(rows: &[Vec<String>], is_sorted_here: bool) -> Vec<String> {
+    let list = rows.first().map_or("", |row| row[0].trim_matches(['{', '}']));
+    let mut list: Vec<String> = list.split(',').map(str::to_owned).collect();
+    if is_sorted_here {
+        list.sort_unstable();
+    }
+    list
+}
+
 /// One query by the index and without.
-fn search(column: &Column, method: &str, is_large: bool, random: &mut Random, run: &mut Run) -> Result<(), Failure> {
+fn search(
+    column: &Column,
+    method: &str,
+    is_large: bool,
+    random: &mut Random,
+    run: &mut Run,
+) -> Result<(), Failure> {
     let query = if random.one_in(3) {
         "(SELECT v FROM t WHERE v IS NOT NULL ORDER BY id LIMIT 1)".to_owned()
     } else {
@@ -124,15 +157,40 @@ fn search(column: &Column, method: &str, is_large: bool, random: &mut Random, ru
             WHERE q IS NOT NULL ORDER BY v {operator} q LIMIT {limit}) s"
     );
     // The constant itself, so that the index can be used.
-    let by_index = format!("SELECT array_agg(d), count(*) FROM (SELECT v {operator} ({query}) AS d FROM t ORDER BY v {operator} ({query}) LIMIT {limit}) s");
-    let exact = run.session.table(&format!("SET enable_indexscan = off; SET enable_seqscan = on; {}", sql.replace("FROM t,", "FROM (SELECT * FROM t WHERE v IS NOT NULL) t,")))?;
-    let settings = if method == "ivfflat" || random.one_in(4) { "RESET hnsw.ef_search" } else { "SET hnsw.ef_search = 1000" };
-    let found = run.session.table(&format!("SET enable_indexscan = on; SET enable_seqscan = off; {settings}; {by_index}"));
-    let detail = format!("{} {method} {:?} dim {}, {settings}: {by_index}", column.class, column.kind, column.dim);
+    let by_index = format!(
+        "SELECT array_agg(d), count(*) FROM (SELECT v {operator} ({query}) AS d FROM t ORDER BY v {operator} ({query}) LIMIT {limit}) s"
+    );
+    let exact = run.session.table(&format!(
+        "SET enable_indexscan = off; SET enable_seqscan = on; {}",
+        sql.replace("FROM t,", "FROM (SELECT * FROM t WHERE v IS NOT NULL) t,")
+    ))?;
+    let settings = if method == "ivfflat" || random.one_in(4) {
+        "RESET hnsw.ef_search"
+    } else {
+        "SET hnsw.ef_search = 1000"
+    };
+    let found = run
+        .session
+        .table(&format!("SET enable_indexscan = on; SET enable_seqscan = off; {settings}; {by_index}"));
+    let detail =
+        format!("{} {method} {:?} dim {}, {settings}: {by_index}", column.class, column.kind, column.dim);
     if let Some(found) = run.judge(found, &detail)? {
         // A query that is NULL gives all rows in no order.
-        let is_same = exact == found || exact.first().is_none_or(|row| row[1] == "0");
-        run.check(is_same, &format!("{} {method} {:?} differs", column.class, column.kind), &format!("{detail}\n  exact {exact:?}\n  found {found:?}"));
+        let is_null = exact.first().is_none_or(|row| row[1] == "0");
+        let (exact, found) = (distances(&exact, is_large), distances(&found, is_large));
+        if exact != found && !is_null {
+            let at =
+                exact.iter().zip(&found).position(|(a, b)| a != b).unwrap_or(exact.len().min(found.len()));
+            let near = |list: &[String]| {
+                list[at.saturating_sub(2).min(list.len())..(at + 5).min(list.len())].join(",")
+            };
+            let kind = format!("{} {method} {:?} differs", column.class, column.kind);
+            let counts = format!("{} rows, {} found, from place {at} on", exact.len(), found.len());
+            run.finding(
+                &kind,
+                &format!("{detail}\n  {counts}\n  exact {}\n  found {}", near(&exact), near(&found)),
+            );
+        }
     }
     Ok(())
 }
@@ -148,10 +206,19 @@ impl Target for Rows {
 
     fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
         let column = Column::new(random);
-        let is_listed = ["vector_l2", "vector_ip", "vector_cosine", "halfvec_l2", "halfvec_ip", "halfvec_cosine", "bit_hamming"]
-            .iter()
-            .any(|class| column.class.starts_with(class));
-        let is_listed = is_listed && !(column.dim == 1 && (column.class.contains("ip") || column.class.contains("cosine")));
+        let is_listed = [
+            "vector_l2",
+            "vector_ip",
+            "vector_cosine",
+            "halfvec_l2",
+            "halfvec_ip",
+            "halfvec_cosine",
+            "bit_hamming",
+        ]
+        .iter()
+        .any(|class| column.class.starts_with(class));
+        let is_listed = is_listed
+            && !(column.dim == 1 && (column.class.contains("ip") || column.class.contains("cosine")));
         let method = if is_listed && random.one_in(3) { "ivfflat" } else { "hnsw" };
         run.session.simple(&format!(
             "DROP TABLE IF EXISTS t; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, v {}({}))",
@@ -168,7 +235,12 @@ impl Target for Rows {
         run.session.simple(&format!("SET maintenance_work_mem = '{memory}'"))?;
         let after = if random.one_in(2) { 0 } else { random.below(30) };
         column.insert(before, random, run)?;
-        let m = random.choose(&["", " WITH (m = 4)", " WITH (m = 2, ef_construction = 4)", " WITH (m = 40, ef_construction = 100)"]);
+        let m = random.choose(&[
+            "",
+            " WITH (m = 4)",
+            " WITH (m = 2, ef_construction = 4)",
+            " WITH (m = 40, ef_construction = 100)",
+        ]);
         let with = if method == "hnsw" { m } else { "" };
         let sql = format!("CREATE INDEX x ON t USING {method} (v {}){with}", column.class);
         let result = run.session.simple(&sql);

@@ -23,9 +23,42 @@ pub struct Settings;
 
 fn value(random: &mut Random) -> String {
     const WORDS: &[&str] = &[
-        "off", "on", "OFF", "relaxed_order", "strict_order", " strict_order", "relaxed", "true", "default", "", " ",
-        "40", "1", "1000", "1001", "20000", "32768", "32769", "0.5", "0.95", "0.999", "0.9990000001", "1kB", "10MB",
-        "1ms", "1 ", "0x28", "050", "1e2", "1e400", "nan", "inf", "0.4999999999", "\u{e9}", "%s%n", "a\nb",
+        "off",
+        "on",
+        "OFF",
+        "relaxed_order",
+        "strict_order",
+        " strict_order",
+        "relaxed",
+        "true",
+        "default",
+        "",
+        " ",
+        "40",
+        "1",
+        "1000",
+        "1001",
+        "20000",
+        "32768",
+        "32769",
+        "0.5",
+        "0.95",
+        "0.999",
+        "0.9990000001",
+        "1kB",
+        "10MB",
+        "1ms",
+        "1 ",
+        "0x28",
+        "050",
+        "1e2",
+        "1e400",
+        "nan",
+        "inf",
+        "0.4999999999",
+        "\u{e9}",
+        "%s%n",
+        "a\nb",
     ];
     match random.below(6) {
         0 => random.pick(numbers::INTEGERS).to_owned(),
@@ -38,7 +71,16 @@ fn value(random: &mut Random) -> String {
 
 fn name(random: &mut Random) -> String {
     match random.below(16) {
-        0 => random.pick(&["hnsw.x", "ivfflat.x", "proxima.x", "hnsw.", "proxima.recall_target.x", "hnsw.ef_search_"]).to_owned(),
+        0 => random
+            .pick(&[
+                "hnsw.x",
+                "ivfflat.x",
+                "proxima.x",
+                "hnsw.",
+                "proxima.recall_target.x",
+                "hnsw.ef_search_",
+            ])
+            .to_owned(),
         1 => random.choose(&NAMES).to_uppercase(),
         _ => random.choose(&NAMES).to_owned(),
     }
@@ -57,7 +99,9 @@ fn change(random: &mut Random) -> String {
         4 => format!("SELECT current_setting({}, true)", quote(&name)),
         5 => format!("UPDATE pg_settings SET setting = {value} WHERE name = {}", quote(&name)),
         6 => format!("SET {quoted} = DEFAULT"),
-        7 => format!("CREATE OR REPLACE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET {quoted} = {value} AS 'SELECT 1'; SELECT pg_temp.f()"),
+        7 => format!(
+            "CREATE OR REPLACE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql SET {quoted} = {value} AS 'SELECT 1'; SELECT pg_temp.f()"
+        ),
         _ => format!("SET {quoted} = {value}"),
     }
 }
@@ -66,13 +110,18 @@ fn change(random: &mut Random) -> String {
 fn other(random: &mut Random) -> String {
     let query = |random: &mut Random| {
         let table = random.choose(&["graph", "lists"]);
-        format!("SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[{},1]' LIMIT 7) s", random.below(9))
+        format!(
+            "SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[{},1]' LIMIT 7) s",
+            random.below(9)
+        )
     };
     match random.below(10) {
         // Workers get the settings of their leader.
-        9 => "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
+        9 => {
+            "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
             SELECT sum(v <-> '[1,1]') FROM graph"
-            .to_owned(),
+                .to_owned()
+        }
         0 => "BEGIN".to_owned(),
         1 => "ROLLBACK".to_owned(),
         2 => "COMMIT".to_owned(),
@@ -132,7 +181,11 @@ impl Target for Settings {
              ALTER ROLE {ROLE} IN DATABASE {database} RESET ALL"
         ))?;
         for _ in 0..random.below(3) {
-            let whom = random.choose(&["ROLE fuzz_settings", "DATABASE fuzz_settings", "ROLE fuzz_settings IN DATABASE fuzz_settings"]);
+            let whom = random.choose(&[
+                "ROLE fuzz_settings",
+                "DATABASE fuzz_settings",
+                "ROLE fuzz_settings IN DATABASE fuzz_settings",
+            ]);
             let quoted = random.choose(&NAMES).replace('.', "\".\"");
             let sql = format!("ALTER {whom} SET \"{quoted}\" = {}", quote(&value(random)));
             let result = run.session.simple(&sql);

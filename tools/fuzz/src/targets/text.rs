@@ -63,7 +63,9 @@ impl Target for Text {
     fn prepare(&mut self, run: &mut Run) -> Result<(), Failure> {
         self.reader.reset();
         let name = self.of.name();
-        let read = format!("SELECT v::text, {name}_send(v), v = v::text::{name}, v <= v FROM (SELECT $1::{name}) s(v)");
+        let read = format!(
+            "SELECT v::text, {name}_send(v), v = v::text::{name}, v <= v FROM (SELECT $1::{name}) s(v)"
+        );
         let echo = format!("SELECT {name}_send($1::{name}), $1::text");
         let text = format!("SELECT {name}_send($1::text::{name})");
         let session = &mut run.session;

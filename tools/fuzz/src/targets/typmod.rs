@@ -31,13 +31,22 @@ impl Target for Typmod {
             });
         }
         let list = words.join(",");
-        let array = format!("{{{}}}", words.iter().map(|word| format!("\"{}\"", word.replace(['"', '\\'], ""))).collect::<Vec<_>>().join(","));
+        let array = format!(
+            "{{{}}}",
+            words
+                .iter()
+                .map(|word| format!("\"{}\"", word.replace(['"', '\\'], "")))
+                .collect::<Vec<_>>()
+                .join(",")
+        );
         let sql = match random.below(5) {
             0 => format!("SELECT {name}_typmod_in({}::cstring[])", quote(&array)),
             1 => format!("SELECT {name}_typmod_in({}::cstring[])", quote(&numbers_array(random))),
             2 => format!("SELECT format_type('{name}'::regtype, {})", numbers::integer(random)),
-            3 => format!("BEGIN; CREATE TEMP TABLE x (v {name}({list})) ON COMMIT DROP; \
-                SELECT atttypmod FROM pg_attribute WHERE attrelid = 'x'::regclass AND attname = 'v'; ROLLBACK"),
+            3 => format!(
+                "BEGIN; CREATE TEMP TABLE x (v {name}({list})) ON COMMIT DROP; \
+                SELECT atttypmod FROM pg_attribute WHERE attrelid = 'x'::regclass AND attname = 'v'; ROLLBACK"
+            ),
             _ => format!("SELECT NULL::{name}({list})"),
         };
         let result = run.session.simple(&sql);
@@ -57,5 +66,7 @@ impl Target for Typmod {
 
 /// An array of another shape than the function expects.
 fn numbers_array(random: &mut Random) -> String {
-    random.pick(&["{}", "{NULL}", "{1,NULL}", "{{1},{2}}", "[5:5]={3}", "[-1:0]={3,4}", "{\"\"}", "{ 3 }"]).to_owned()
+    random
+        .pick(&["{}", "{NULL}", "{1,NULL}", "{{1},{2}}", "[5:5]={3}", "[-1:0]={3,4}", "{\"\"}", "{ 3 }"])
+        .to_owned()
 }

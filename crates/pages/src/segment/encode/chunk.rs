@@ -70,11 +70,7 @@ impl Chunk {
     }
 
     fn rows(&self, space: &Space) -> usize {
-        if is_loaded_as_stored(space.element()) {
-            self.ends.len()
-        } else {
-            self.floats.len() / space.dim()
-        }
+        if is_loaded_as_stored(space.element()) { self.ends.len() } else { self.floats.len() / space.dim() }
     }
 
     fn stored(&self, row: usize) -> &[u8] {
@@ -155,12 +151,7 @@ struct ChunkOut<'a> {
 
 /// Encodes `chunks` into `nodes`, whose vectors have their final sizes. Bits and sparse vectors become own vectors
 /// as they are.
-pub(super) fn encode_chunks(
-    space: &Space,
-    chunks: Vec<Chunk>,
-    control: &Control,
-    nodes: &mut EncodedNodes,
-) {
+pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control, nodes: &mut EncodedNodes) {
     let plan = nodes.plan;
     let fill = nodes.byte_code.fill;
     let limit = fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max);
