@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
-.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-clients \
-	test-upgrade bench format test-pg18 fuzz fuzz-quick clean
+.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
+	test-clients test-upgrade bench format test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -45,17 +45,24 @@ isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name f
 prove:          ## replicas, crashes, concurrency (TAP); TAP=tests/t/001_replica.pl for one
 	@scripts/prove.sh
 
+test-install:   ## what the two install verbs write
+	@scripts/test-install.sh
+
 test-clients:   ## client libraries from their registries; CLIENTS="python rust node" for some
 	@scripts/test-clients.sh
 
 test-upgrade:   ## pgvector replaced in place, restored from dumps, copied from (PostgreSQL 18, as test-pg18)
 	@scripts/test-upgrade.sh
 
+test-pgvector:  ## pgvector's own tests against the extension under the name vector
+	@scripts/test-pgvector.sh
+
 bench:          ## recall, speed, size and build time on real embeddings
 	@scripts/bench.sh
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all
+	@cargo fmt --manifest-path tests/clients/rust/Cargo.toml
 	@FORMAT_WRITE=1 cargo test --release -p tidy --locked --quiet
 
 test-pg18:      ## the suites that need a server, on PostgreSQL 18 in a Debian below target

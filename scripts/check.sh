@@ -9,6 +9,7 @@ pure=(--workspace --exclude proxima --locked)
 
 say "format"
 cargo fmt --all --check
+cargo fmt --check --manifest-path tests/clients/rust/Cargo.toml
 say "clippy"
 # The release profile, so that the dependencies are compiled once for build, check and tests.
 cargo clippy --release --locked -p proxima --no-default-features --features "pg$pg_major" -- --deny warnings

@@ -14,6 +14,8 @@ use_postgres
 
 if [ "${1:-}" = --with-server ]; then
 	shift
+	# Errors are the rule here; crashes stay in the log.
+	"$pg_bin/psql" -qXc "ALTER SYSTEM SET log_min_messages = log" -c "SELECT pg_reload_conf()" >/dev/null
 	tr ' ' '\n' <<<"$targets" | xargs -P "${JOBS:-2}" -I TARGET "$target/release/fuzz" "$@" TARGET
 	exit
 fi

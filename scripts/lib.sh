@@ -64,3 +64,12 @@ as_owner_of() {
 	while [ ! -e "$writable" ]; do writable=$(dirname "$writable"); done
 	if [ -w "$writable" ]; then "$@"; else as_root "$@"; fi
 }
+
+# Where Debian's packages come from: DEBIAN_MIRROR, else this machine's own source.
+debian_mirror() {
+	local mirror=${DEBIAN_MIRROR:-}
+	[ -n "$mirror" ] || mirror=$(apt-get indextargets --format "\$(REPO_URI)" \
+		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
+	[ -n "$mirror" ] || die "apt has no source of Debian packages (apt-get update?); set DEBIAN_MIRROR=http://..."
+	printf '%s\n' "$mirror"
+}

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and testing need, on Debian and its relatives; does nothing when all is there.
+# CLIENTS names the clients that will be tested (make test-clients), which need more.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -9,6 +10,9 @@ missing() {
 	compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || [ -n "${LIBCLANG_PATH:-}" ] || echo libclang-dev
 	command -v cc >/dev/null || echo build-essential
 	perl -MIPC::Run -e 1 2>/dev/null || echo libipc-run-perl
+	case " ${CLIENTS:-} " in *' python '*) python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv ;; esac
+	case " ${CLIENTS:-} " in *' rust '*) compgen -G '/usr/lib/*/libpq.so' >/dev/null || echo libpq-dev ;; esac
+	case " ${CLIENTS:-} " in *' node '*) command -v npm >/dev/null || echo npm ;; esac
 }
 
 command -v cargo >/dev/null || die "Rust is missing: install it from https://rustup.rs (1.95 or newer)"

@@ -21,12 +21,14 @@ vector_version=$(version_of "$root/vector.control")
 { [ -n "$proxima_version" ] && [ -n "$vector_version" ]; } || die "a control file has no version"
 
 # concatenate NAME CHECKS: all parts in their order; of the parts *_checks_*.sql, which say whether the script may run,
-# only *_checks_CHECKS.sql. An update finds the names of 01_checks.sql taken, as it should.
+# only *_checks_CHECKS.sql; likewise of *_only_*.sql, which no other script needs. An update finds the names of
+# 01_checks.sql taken, as it should.
 concatenate() {
 	local name=$1 checks=$2 part
 	for part in "$parts"/*.sql; do
 		case $part in
 		*_checks_*) [[ $part == *_checks_$checks.sql ]] || continue ;;
+		*_only_*) [[ $part == *_only_$checks.sql ]] || continue ;;
 		*/01_checks.sql) [ "$checks" != upgrade ] || continue ;;
 		esac
 		printf '\n\n'

@@ -4,11 +4,12 @@
 # tests/clients pins, and stay in target/clients.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-use_postgres
 
+export CLIENTS=${CLIENTS:-python rust node}
+[ "${1:-}" = --with-server ] || "$root/scripts/setup.sh"
+use_postgres
 home=$target/clients
 tests=$root/tests/clients
-clients=${CLIENTS:-python rust node}
 
 # The packages of tests/clients/python/$2.txt in a virtual environment; made again when the list has changed.
 python_environment() {
@@ -44,7 +45,6 @@ rust() {
 
 # npm's package "node" is Node itself: Debian's may be too old for the clients.
 prepare_node() {
-	command -v npm >/dev/null || die "npm is missing; run CLIENTS=node make setup"
 	cmp --silent "$tests/node/package-lock.json" "$home/node/installed.json" && return
 	say "installing package-lock.json"
 	rm -rf "$home/node"
@@ -61,14 +61,15 @@ run_node() {
 }
 
 if [ "${1:-}" = --with-server ]; then
-	for client in $clients; do
+	for client in $CLIENTS; do
 		say "clients: $client"
 		"run_$client"
 	done
 	exit
 fi
 
-for client in $clients; do
+[ -d "$target/sql/as-vector" ] || die "nothing built yet; run make build"
+for client in $CLIENTS; do
 	declare -f "run_$client" >/dev/null || die "no such clients: $client"
 	"prepare_$client"
 done

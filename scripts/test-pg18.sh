@@ -17,14 +17,6 @@ debian=$target/pg18-chroot
 ready=$debian/.ready
 script=$root/scripts/test-pg18.sh
 
-debian_mirror() {
-	local mirror=${DEBIAN_MIRROR:-}
-	[ -n "$mirror" ] || mirror=$(apt-get indextargets --format "\$(REPO_URI)" \
-		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -n 1)
-	[ -n "$mirror" ] || die "apt has no source of Debian packages (apt-get update?); set DEBIAN_MIRROR=http://..."
-	printf '%s\n' "$mirror"
-}
-
 # Runs a command in the Debian, with its own PATH and locale.
 inside() {
 	chroot "$debian" /usr/bin/env -u LIBCLANG_PATH LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \

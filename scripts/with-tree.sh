@@ -29,7 +29,10 @@ library_dir=$("$pg_config" --pkglibdir)
 share_dir=$("$pg_config" --sharedir)
 mirror "$library_dir"
 mirror "$share_dir"
-mkdir -p "$tree$pg_bin"
+# Headers are only looked for: setup.sh asks whether they are there.
+include_dir=$("$pg_config" --includedir-server)
+mkdir -p "$tree$pg_bin" "$tree$(dirname "$include_dir")"
+ln -s "$include_dir" "$tree$include_dir"
 cp -L "$pg_bin"/* "$tree$pg_bin"
 # Whatever has these names in the system is not what is tested.
 rm -f "$tree$share_dir"/extension/proxima{.control,--*.sql} "$tree$library_dir/proxima.so"

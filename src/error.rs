@@ -382,12 +382,18 @@ fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static,
 }
 
 /// Tells the user that a build needs more memory than it may use.
-pub fn warn_build_memory(rows: usize) {
-    let message = format!("hnsw graph no longer fits into maintenance_work_mem after {rows} tuples");
+pub fn warn_build_memory(method: &str, rows: usize) {
+    let message = format!("{method} graph no longer fits into maintenance_work_mem after {rows} tuples");
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")
         .report(PgLogLevel::WARNING);
+}
+
+/// Says how many threads besides the leader a build uses, in the words that pgvector has for its workers.
+pub fn debug_build_workers(workers: usize) {
+    let message = format!("using {workers} parallel workers");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::DEBUG1);
 }
 
 /// Tells the user that VACUUM has left an index alone, because another program wrote it.

@@ -41,6 +41,10 @@ pub struct ScanSettings {
     pub recall_target: f64,
     /// Rows after which a scan that is not iterative ends.
     pub first_rows: usize,
+    /// Rows after which an iterative scan ends: `hnsw.max_scan_tuples`, or what `ivfflat.max_probes` lists hold.
+    pub rows_max: usize,
+    /// Whether every row is to be looked at.
+    pub is_exact: bool,
 }
 
 /// pgvector's default of `hnsw.ef_search`, which `off` means when nobody set it.
@@ -72,6 +76,7 @@ pub fn hnsw_settings() -> ScanSettings {
     // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
     let (ef_search, iterative_scan, max_scan_tuples, scan_mem_multiplier, recall_target) =
         unsafe { (EF_SEARCH, ITERATIVE_SCAN, MAX_SCAN_TUPLES, SCAN_MEM_MULTIPLIER, RECALL_TARGET) };
+    let max_scan_tuples_set = MAX_SCAN_TUPLES_IS_SET.get().then_some(max_scan_tuples);
     ScanSettings {
         ef_search: EF_SEARCH_IS_SET.get().then_some(ef_search),
         iterative_scan: match iterative_scan {
@@ -79,31 +84,40 @@ pub fn hnsw_settings() -> ScanSettings {
             1 => IterativeScan::RelaxedOrder,
             _ => IterativeScan::StrictOrder,
         },
-        max_scan_tuples: MAX_SCAN_TUPLES_IS_SET.get().then_some(max_scan_tuples),
+        max_scan_tuples: max_scan_tuples_set,
         scan_mem_multiplier,
         recall_target,
         first_rows: ef_search as usize,
+        rows_max: max_scan_tuples_set.map_or(usize::MAX, |tuples| tuples as usize),
+        is_exact: false,
     }
 }
 
 /// The settings in force for an `ivfflat` index of `rows` rows and `lists` lists. Runs on the backend's main thread.
 pub fn ivfflat_settings(rows: u64, lists: u32) -> ScanSettings {
     // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
-    let (probes, iterative_scan, recall_target) = unsafe { (PROBES, IVFFLAT_ITERATIVE_SCAN, RECALL_TARGET) };
-    let (probes, iterative_scan) = if PGVECTOR_OWNS_SETTINGS.get() {
-        let probes = text_of(c"ivfflat.probes").and_then(|text| text.parse().ok());
-        (probes.unwrap_or(1), 1)
+    let (probes, max_probes, iterative_scan, recall_target) =
+        unsafe { (PROBES, MAX_PROBES, IVFFLAT_ITERATIVE_SCAN, RECALL_TARGET) };
+    let (probes, max_probes, iterative_scan) = if PGVECTOR_OWNS_SETTINGS.get() {
+        let number = |name: &CStr| text_of(name).and_then(|text| text.parse::<c_int>().ok());
+        let max_probes = number(c"ivfflat.max_probes").unwrap_or(PROBES_MAX);
+        (number(c"ivfflat.probes").unwrap_or(1), max_probes, 1)
     } else {
-        (probes, iterative_scan)
+        (probes, max_probes, iterative_scan)
     };
     let share = (f64::from(probes) / f64::from(lists.max(1))).min(1.0);
+    let rows_of = |probes: c_int| (rows as f64 * f64::from(probes) / f64::from(lists.max(1))) as usize;
+    let first_rows = rows_of(probes).min(rows as usize).max(EF_SEARCH_DEFAULT as usize);
     ScanSettings {
         ef_search: None,
         iterative_scan: if iterative_scan == 0 { IterativeScan::Off } else { IterativeScan::StrictOrder },
         max_scan_tuples: None,
         scan_mem_multiplier: 1.0,
         recall_target,
-        first_rows: ((rows as f64 * share) as usize).max(EF_SEARCH_DEFAULT as usize),
+        first_rows,
+        rows_max: if max_probes as u32 >= lists { usize::MAX } else { rows_of(max_probes).max(first_rows) },
+        // All lists: what people who want exact answers set.
+        is_exact: share >= 1.0 && lists > 1,
     }
 }
 
@@ -111,17 +125,20 @@ pub fn ivfflat_settings(rows: u64, lists: u32) -> ScanSettings {
 fn settings_by_name() -> ScanSettings {
     let number = |name: &CStr| text_of(name).and_then(|text| text.parse::<f64>().ok());
     let differs = |name: &CStr, default: i32| number(name).map(|n| n as i32).filter(|n| *n != default);
+    let max_scan_tuples = differs(c"hnsw.max_scan_tuples", MAX_SCAN_TUPLES_DEFAULT);
     ScanSettings {
         ef_search: differs(c"hnsw.ef_search", EF_SEARCH_DEFAULT),
         iterative_scan: match text_of(c"hnsw.iterative_scan").as_deref() {
             Some("relaxed_order") => IterativeScan::RelaxedOrder,
             _ => IterativeScan::StrictOrder,
         },
-        max_scan_tuples: differs(c"hnsw.max_scan_tuples", MAX_SCAN_TUPLES_DEFAULT),
+        max_scan_tuples,
         scan_mem_multiplier: number(c"hnsw.scan_mem_multiplier").unwrap_or(1.0),
         // SAFETY: a plain value that PostgreSQL's settings code writes on this thread.
         recall_target: unsafe { RECALL_TARGET },
         first_rows: EF_SEARCH_DEFAULT as usize,
+        rows_max: max_scan_tuples.map_or(usize::MAX, |tuples| tuples as usize),
+        is_exact: false,
     }
 }
 
@@ -313,7 +330,7 @@ fn define_ivfflat() {
     IntSetting {
         name: c"ivfflat.max_probes",
         description: c"Sets the max number of probes for iterative scans",
-        detail: c"Accepted for compatibility; scans go on until the query has its rows.",
+        detail: c"With fewer than lists, scans end after as many rows as so many lists would hold.",
         place: &raw mut MAX_PROBES,
         default: PROBES_MAX,
         range: (1, PROBES_MAX),

@@ -26,7 +26,8 @@ fn info_text(index: u32) -> String {
     let info = with_index(index, |index| index.info()).or_report();
     let IndexInfo { method, element, metric, dim, m, ef_construction, segments, pending_pages } = info;
     let mut text = format!(
-        "{{\"method\": \"{method}\", \"type\": \"{element}\", \"metric\": \"{metric}\", \"dimensions\": {dim}, \"m\": {m}, \
+        "{{\"method\": \"{method}\", \"type\": \"{element}\", \"metric\": \"{metric}\", \
+         \"dimensions\": {dim}, \"m\": {m}, \
          \"ef_construction\": {ef_construction}, \"pending_pages\": {pending_pages}, \"segments\": ["
     );
     for (at, segment) in segments.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! The `ivfflat` access method: an index of this method is a graph index, as `hnsw` makes them.
 //!
 //! So what pgvector's clients create with `USING ivfflat` works, at the graph's recall and speed. `lists` and the
-//! settings `ivfflat.*` keep pgvector's names and ranges. Of these, `ivfflat.iterative_scan = off` has an effect:
-//! a scan ends after as many rows as `ivfflat.probes` of `lists` lists would hold. A graph has no lists, so its
-//! effort follows `proxima.recall_target` only.
+//! settings `ivfflat.*` keep pgvector's names and ranges. A graph has no lists: its effort follows
+//! `proxima.recall_target`, unless `ivfflat.probes` asks for all lists, which gives exact answers. With
+//! `ivfflat.iterative_scan = off` a scan ends after as many rows as `ivfflat.probes` of `lists` lists would hold.
 
 use std::mem::offset_of;
 

@@ -21,8 +21,8 @@ impl Method {
     pub unsafe fn of(index: pg_sys::Relation) -> Self {
         // SAFETY: by the contract; an open index has a table of callbacks.
         let options = unsafe { (*(*index).rd_indam).amoptions };
-        let is_hnsw = options
-            .is_some_and(|options| options as *const () as usize == hnsw_options as *const () as usize);
+        let is_hnsw =
+            options.is_some_and(|options| std::ptr::eq(options as *const (), hnsw_options as *const ()));
         if is_hnsw { Self::Hnsw } else { Self::Ivfflat }
     }
 

@@ -23,32 +23,49 @@ my $identity = q(
 
 pgvector_again();
 create_everything('old');
-# Every 0.8 of pgvector, whose objects are the same, and one with something in the way.
+# Every 0.8 of pgvector, whose objects are the same, in several schemas, and one with something in the way.
 for my $patch (0 .. 7)
 {
+	my $schema = ('public', '"Odd schema"', 'proxima')[$patch % 3];
 	sql('postgres', "CREATE DATABASE patch$patch");
-	sql("patch$patch", 'CREATE EXTENSION vector', "UPDATE pg_extension SET extversion = '0.8.$patch' WHERE extname = 'vector'",
+	sql("patch$patch", "CREATE SCHEMA IF NOT EXISTS $schema", "CREATE EXTENSION vector SCHEMA $schema",
+		"ALTER DATABASE patch$patch SET search_path = $schema, public", "SET search_path = $schema", "UPDATE pg_extension SET extversion = '0.8.$patch' WHERE extname = 'vector'",
 		"CREATE TABLE t (v vector(3))", "INSERT INTO t VALUES ('[1,2,3]')");
 }
+# One session that uses pgvector, updates and goes on: both libraries in its process.
+sql('postgres', 'CREATE DATABASE same');
+sql('same', 'CREATE EXTENSION vector', 'CREATE TABLE t (v vector(3))', "INSERT INTO t VALUES ('[1,2,3]'), ('[4,5,6]')",
+	'CREATE INDEX t_hnsw ON t USING hnsw (v vector_l2_ops)',
+	'CREATE INDEX t_ivfflat ON t USING ivfflat (v vector_cosine_ops) WITH (lists = 1)');
+my $same_session = session('same');
+my $by_hnsw = "SELECT v FROM t ORDER BY v <-> '[4,4,4]' LIMIT 1";
+my $by_ivfflat = "SELECT v FROM t ORDER BY v <=> '[1,2,4]' LIMIT 1";
+ask($same_session, 'SET enable_seqscan = off; SET enable_sort = off; SET hnsw.iterative_scan = relaxed_order');
+ask($same_session, "PREPARE by_hnsw AS $by_hnsw; PREPARE by_ivfflat AS $by_ivfflat");
+is((ask($same_session, 'EXECUTE by_hnsw; EXECUTE by_ivfflat'))[0], "[4,5,6]\n[1,2,3]\n", 'a session searches by pgvector');
 sql('postgres', 'CREATE DATABASE blocked');
 sql('blocked', 'CREATE EXTENSION vector', 'CREATE SCHEMA proxima');
 is(sql('old', "SELECT extversion FROM pg_extension WHERE extname = 'vector'") =~ /^0\.8\.\d$/, 1, 'pgvector 0.8');
 my $exact = exact_answers('old');
 my $exact_ivfflat = exact_answers('old', 'ivfflat');
 is_deeply(index_answers('old', 'hnsw'), $exact, 'the searches suit: pgvector answers them exactly by index');
-my ($status, $dump, $err) = command('pg_dump', '-d', 'old');
-is($status, 0, 'pg_dump');
+my $dump = dump_of('old');
 my $sums = binary_sums('old', $folder);
 my $oids = sql('old', $identity);
 
 # A session that has pgvector's library and its index open.
 my $old_session = session('old');
+my $second_session = session('old');
 my $nearest = "SELECT count(*) FROM (SELECT id FROM items WHERE v IS NOT NULL ORDER BY v <-> '[1,1,1,1,1,1,1,1]' LIMIT 5) x";
 ask($old_session, 'SET enable_seqscan = off; SET enable_sort = off; SET hnsw.ef_search = 99');
 is((ask($old_session, $nearest))[0], "5\n", 'an old session searches by pgvector');
+my $nearest_bits = "SELECT count(*) FROM (SELECT id FROM items WHERE b IS NOT NULL ORDER BY b <~> B'10110100' LIMIT 5) x";
+ask($second_session, 'SET enable_seqscan = off; SET enable_sort = off; SET ivfflat.probes = 5');
+ask($second_session, "PREPARE near AS $nearest_bits");
+is((ask($second_session, 'EXECUTE near'))[0], "5\n", 'another one by a prepared statement');
 
 # Installing.
-($status, my $out, $err) = install_as_vector('');
+my ($status, $out, $err) = install_as_vector('');
 isnt($status, 0, 'installing over pgvector is refused');
 like($err, qr/FORCE=1/, 'with a way forward');
 is(sql('postgres', "SELECT default_version FROM pg_available_extensions WHERE name = 'vector'") =~ /^0\.8\.\d$/, 1,
@@ -68,7 +85,7 @@ is(sql('old', q(SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_proc 
 	WHERE probin IS DISTINCT FROM '$libdir/proxima' AND prolang = (SELECT oid FROM pg_language WHERE lanname = 'c'))), '',
 	'no function is left with pgvector');
 is(sql('old', $identity), $oids, 'types, operators, operator classes, casts and tables keep OIDs and files');
-is((command('pg_dump', '-d', 'old'))[1], $dump, 'the dump is the same');
+ok(dump_of('old') eq $dump, 'the dump is the same');
 is_deeply(binary_sums('old', $folder), $sums, 'every value is the same, byte for byte');
 is_deeply(exact_answers('old'), $exact, 'exact searches answer the same');
 is(sql('old', 'SET enable_seqscan = off',
@@ -90,8 +107,8 @@ for my $index ('items_hnsw_v_l2', 'items_hnsw_b_jaccard', 'items_ivfflat_v_l2', 
 	like($err, qr/ERROR:  index "$index" contains a page of another format at block 0\nHINT:  Please REINDEX it\./,
 		"$index: an insert too");
 }
-sql('old', 'CREATE TABLE rest AS SELECT * FROM items');
-($status, $out, $err) = try_sql('old', 'DELETE FROM items WHERE id = 1000', 'VACUUM items');
+($status, $out, $err) = try_sql('old', 'INSERT INTO items (id) VALUES (3000)', 'DELETE FROM items WHERE id = 3000',
+	'VACUUM items');
 is($status, 0, 'VACUUM goes on') or diag($err);
 like($err, qr/WARNING/, 'with a warning');
 ($status, $out, $err) = try_sql('old', 'VACUUM (ANALYZE, PARALLEL 2) wide', 'ANALYZE items');
@@ -100,13 +117,14 @@ is($status, 0, 'ANALYZE goes on') or diag($err);
 # The old session: both libraries in one process.
 ($out, $err) = ask($old_session, $nearest);
 ok($out eq "5\n" || $err =~ /ERROR/, 'an old session answers or says what is wrong') or diag("$out$err");
+($out, $err) = ask($second_session, 'EXECUTE near');
+ok($out eq "5\n" || $err =~ /ERROR/, 'so does the other') or diag("$out$err");
 is((ask($old_session, 'SHOW hnsw.ef_search'))[0], "99\n", 'and keeps its settings');
 is((ask($old_session, 'SELECT vector_dims(v + v) FROM items WHERE id = 5'))[0], "$Moving::dim\n", 'and calls functions');
 is(sql('old', 'SELECT 1'), 1, 'the server is up');
 
 # REINDEX.
-sql('old', "INSERT INTO items (id) VALUES (1000)");
-sql('old', 'REINDEX DATABASE old');
+sql('old', 'REINDEX DATABASE CONCURRENTLY old');
 is_deeply(index_answers('old', 'hnsw'), $exact, 'after REINDEX, hnsw answers exactly');
 is_deeply(index_answers('old', 'ivfflat'), $exact_ivfflat, 'after REINDEX, ivfflat answers exactly');
 for my $index (grep { !/^parts_v$/ } index_names('old', 'hnsw'))
@@ -114,12 +132,19 @@ for my $index (grep { !/^parts_v$/ } index_names('old', 'hnsw'))
 	is(sql('old', "SELECT proxima.check_index('$index') ->> 'sound'"), 'true', "$index is sound");
 }
 is_deeply(binary_sums('old', $folder), $sums, 'still every value is the same');
-is((command('pg_dump', '-d', 'old', '--exclude-table', 'rest'))[1], $dump, 'and the dump');
+ok(dump_of('old') eq $dump, 'and the dump');
 sql('old', 'INSERT INTO items (id, v, h, s, b) SELECT id + 5000, v + v, h, s, b FROM items WHERE id <= 20',
 	'UPDATE items SET h = h + h WHERE id <= 20', 'DELETE FROM items WHERE id > 5000', 'VACUUM items');
 ($out, $err) = ask($old_session, $nearest);
 ok($out eq "5\n" || $err =~ /ERROR/, 'the old session answers or says what is wrong') or diag("$out$err");
-is((ask($old_session, 'SELECT 1'))[0], "1\n", 'and lives');
+is((ask($second_session, 'EXECUTE near'))[0], "5\n", 'the other searches by the new index');
+($out, $err) = ask($old_session, "INSERT INTO items (id, v) VALUES (7000, '[50,50,50,50,50,50,50,50]')");
+is($err, '', 'the old session inserts');
+is(sql('old', 'SET enable_seqscan = off', 'SET enable_sort = off',
+		"SELECT id FROM items WHERE v IS NOT NULL ORDER BY v <-> '[50,50,50,50,50,50,50,50]' LIMIT 1"), 7000,
+	'and new sessions find the row by index');
+is((ask($old_session, 'VACUUM items'))[1], '', 'it vacuums');
+is(sql('old', "SELECT proxima.check_index('items_hnsw_v_l2') ->> 'sound'"), 'true', 'and leaves the index sound');
 is(sql('old', 'SELECT count(*) FROM match(embed(5000)::vector)'), 5, 'functions and views of the database go on');
 
 # A session that preloads pgvector's library, as a server's configuration may go on doing.
@@ -149,7 +174,12 @@ for my $patch (0 .. 7)
 		'CREATE INDEX ON t USING hnsw (v vector_l2_ops)', 'SELECT v FROM t',
 		"SELECT extversion FROM pg_extension WHERE extname = 'vector'");
 	is($out, "[1,2,3]\n$version\n", "from 0.8.$patch") or diag($err);
+	is(sql("patch$patch", 'SELECT length(proxima.simd_tier()) > 0'), 't', 'with functions of our own');
 }
+($out, $err) = ask($same_session, 'ALTER EXTENSION vector UPDATE; REINDEX TABLE t; EXECUTE by_hnsw; EXECUTE by_ivfflat');
+is($out, "[4,5,6]\n[1,2,3]\n", 'the session that updates goes on') or diag($err);
+is((ask($same_session, "INSERT INTO t VALUES ('[4,4,4]'); EXECUTE by_hnsw; SHOW hnsw.iterative_scan"))[0],
+	"[4,4,4]\nrelaxed_order\n", 'and inserts, and keeps its settings');
 ($status, $out, $err) = try_sql('blocked', 'ALTER EXTENSION vector UPDATE');
 like($err, qr/ERROR:  vector cannot be updated: schema proxima already exists in this database\nHINT/, 'a schema in the way');
 is(sql('blocked', "SELECT probin FROM pg_proc WHERE proname = 'vector_in'"), '$libdir/vector', 'and nothing has changed');

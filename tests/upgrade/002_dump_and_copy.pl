@@ -52,9 +52,9 @@ for my $schema ('public', 'extensions')
 	sql('postgres', "CREATE DATABASE $database");
 	sql($database, "CREATE SCHEMA IF NOT EXISTS $schema", "CREATE EXTENSION proxima SCHEMA $schema");
 	my ($list) = (command('pg_restore', '--list', $dump))[1];
-	my $removed = ($list =~ s/^(?=.* EXTENSION (?:- )?vector ?$)/;/mg) + ($list =~ s/^(?=.* COMMENT - EXTENSION vector ?$)/;/mg);
+	my $removed = $list =~ s/^.*EXTENSION.*vector.*\n//mg;
 	# The schema is there already, too.
-	$list =~ s/^(?=.* SCHEMA - extensions )/;/mg;
+	$list =~ s/^.* SCHEMA - extensions .*\n//mg;
 	is($removed, 2, "$database: the list of the dump has the extension and its comment");
 	open(my $file, '>', "$folder/list") or die $!;
 	print $file $list;
@@ -78,6 +78,29 @@ for my $table (sort keys %columns)
 	copy_out($database, $table, "$folder/$table.back");
 	is((command('cmp', "$folder/$table.from", "$folder/$table.back"))[1], '', "$table: out of proxima as out of pgvector");
 }
+# The array goes as text. (First the view: sums of float16 numbers depend on the order of rows, which UPDATE changes.)
+sql($database, 'REFRESH MATERIALIZED VIEW centers');
+sql('source_public', "\\copy (SELECT id, many FROM items) TO '$folder/many'");
+sql($database, 'CREATE TABLE many (id int, many vector[])', "\\copy many FROM '$folder/many'",
+	'UPDATE items SET many = m.many FROM many m WHERE m.id = items.id');
 check_moved($database, 'public', 'binary COPY');
+
+# And back to pgvector: all but the hnsw indexes that use the default operator class without naming it, as PostgreSQL
+# writes them; pgvector has none.
+($status, $out, $err) = command('pg_dump', '-Fc', '-f', "$folder/back.dump", '-d', 'vector_public');
+is($status, 0, 'pg_dump of proxima') or diag($err);
+pgvector_again();
+sql('postgres', 'CREATE DATABASE back');
+($status, $out, $err) = command('pg_restore', '-d', 'back', "$folder/back.dump");
+my @errors = $err =~ /error: (could not execute query: .*)/g;
+# (A partitioned index that is missing has its partitions missing it.)
+is_deeply([ grep { !/type \S*vector has no default operator class for access method "hnsw"|"public.parts_v" does not exist/ }
+		@errors ], [],
+	'back to pgvector: the default operator class is all that is missing');
+sql('back', 'CREATE INDEX items_hnsw_v_l2 ON items USING hnsw (v vector_l2_ops)');
+is(sql('back', "SELECT DISTINCT probin FROM pg_proc WHERE proname = 'vector_in'"), '$libdir/vector', 'pgvector');
+is_deeply(binary_sums('back', $folder), $sums{public}, 'back to pgvector: every value, byte for byte');
+is_deeply(exact_answers('back'), $exact{public}, 'back to pgvector: exact searches answer the same');
+is_deeply(index_answers('back', 'hnsw'), $exact{public}, 'back to pgvector: hnsw answers exactly');
 
 done_testing();

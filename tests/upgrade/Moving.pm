@@ -5,7 +5,7 @@ use warnings;
 use IPC::Run;
 our @ISA = 'Exporter';
 require Exporter;
-our @EXPORT = qw(sql try_sql command create_everything columns exact_answers index_answers binary_sums copy_out copy_in
+our @EXPORT = qw(sql dump_of try_sql command create_everything columns exact_answers index_answers binary_sums copy_out copy_in
 	index_names session ask install_as_vector pgvector_again);
 
 our $dim = 8;
@@ -29,6 +29,14 @@ sub pgvector_again
 	my ($status, undef, $err) = command('cp', "$ENV{EXTENSIONS}/pgvector.control.saved", "$ENV{EXTENSIONS}/vector.control");
 	die $err if $status != 0;
 	return;
+}
+
+# A dump as text, without what is another at every run.
+sub dump_of
+{
+	my ($status, $out, $err) = command('pg_dump', @_);
+	die $err if $status != 0;
+	return $out =~ s/^\\(un)?restrict .*\n//mgr;
 }
 
 # Runs a program; (its exit status, output, errors).
@@ -106,10 +114,11 @@ sub create_everything
 	return;
 }
 
-# The tables with all columns that COPY may write.
+# The tables with the columns that binary COPY writes. Not the array: its binary form has the OID of its elements' type,
+# which is another in every database.
 sub columns
 {
-	return ('items' => 'id, v, h, s, b, anything, many', 'wide' => 'id, v, h', 'parts' => 'id, v', 'fleeting' => 'id, v');
+	return ('items' => 'id, v, h, s, b, anything', 'wide' => 'id, v, h', 'parts' => 'id, v', 'fleeting' => 'id, v');
 }
 
 # Searches, one line each: distances of the nearest to a row that is not there. $which chooses the kind of index.
@@ -187,6 +196,8 @@ sub binary_sums
 		copy_out($database, $table, $file);
 		$sums{$table} = (command('md5sum', $file))[1] =~ s/ .*//sr;
 	}
+	$sums{text} = sql($database, 'SELECT md5(string_agg(many::text || unit::text, id::text ORDER BY id)) FROM items');
+	$sums{centers} = sql($database, 'SELECT md5(string_agg(c::text, g::text ORDER BY g)) FROM centers c');
 	return \%sums;
 }
 

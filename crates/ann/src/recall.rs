@@ -38,7 +38,8 @@ impl Queries {
 /// rows.
 ///
 /// # Panics
-/// If the codes of the queries are not `queries.rows.len()` x `dim`, `rows.codes` is not `count` x `dim`, or `dim` is not a supported row length.
+/// If the codes of the queries are not `queries.rows.len()` x `dim`, `rows.codes` is not `count` x `dim`, or `dim` is
+/// not a supported row length.
 pub fn exact_neighbors(
     rows: &Rows<'_>,
     space: Space,

@@ -87,8 +87,9 @@ impl NodePlan {
         let wanted = Wanted { padded_dim, full };
         let inline_plan = match element {
             _ if !inline => None,
-            Element::Float4 | Element::Float2 => wanted.dense_inline(),
             Element::Bit => wanted.largest(OwnCode::Bits, true, full.min(32) / 2),
+            _ if padded_dim <= INLINE_DIM_MIN => None,
+            Element::Float4 | Element::Float2 => wanted.dense_inline(),
             Element::Sparse => wanted.largest(OwnCode::Elsewhere, true, full.min(32) / 2),
         };
         let own_codes: &[OwnCode] = match element {
@@ -216,9 +217,6 @@ impl Wanted {
     }
 
     fn dense_inline(&self) -> Option<NodePlan> {
-        if self.padded_dim <= INLINE_DIM_MIN {
-            return None;
-        }
         let own = OwnCode::Residual(Encoding::F16);
         let lanes = (self.full * 3 / 4).next_multiple_of(8);
         let three_quarters = NodePlan { padded_dim: self.padded_dim, lanes, own, inline: true };

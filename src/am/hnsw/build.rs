@@ -226,7 +226,9 @@ impl<'b> Build<'b> {
         let is_full = self.memory() >= self.memory_max && self.loader.rows() as u64 >= SEGMENT_ROWS_MIN;
         if is_full && (self.meta.segment_count as usize) < SEGMENTS_MAX - 1 {
             if self.meta.segment_count == 0 {
-                crate::error::warn_build_memory(self.loader.rows());
+                // SAFETY: the index stays open for the whole build.
+                let method = unsafe { Method::of(self.index) };
+                crate::error::warn_build_memory(method.name(), self.loader.rows());
             }
             self.finish_segment()?;
             // Late segments grow, so that the manifest has room for any table.
@@ -250,6 +252,9 @@ impl<'b> Build<'b> {
         }
         self.probe_memory()?;
         progress::phase(progress::Phase::BuildingGraph);
+        if self.threads > 1 && self.meta.segment_count == 0 {
+            crate::error::debug_build_workers(self.threads - 1);
+        }
         let loader = std::mem::replace(&mut self.loader, Loader::new(&self.space));
         let control = Control::default();
         let (space, options) = (&self.space, &self.options);

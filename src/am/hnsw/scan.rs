@@ -53,7 +53,7 @@ struct RunningScan {
     ahead: Option<(usize, Measured)>,
     /// No row that was returned is farther than this.
     returned_upper: f64,
-    /// Elements that may still be taken; the fixed candidate list of `hnsw.iterative_scan = off`.
+    /// Elements that may still be taken: the fixed candidate list of `hnsw.iterative_scan = off`, or an explicit limit.
     elements_left: usize,
     is_null_query: bool,
 }
@@ -258,7 +258,7 @@ impl RunningScan {
         }
         let elements_left = match settings.iterative_scan {
             IterativeScan::Off => settings.first_rows,
-            _ => usize::MAX,
+            _ => settings.rows_max,
         };
         Self {
             open,
@@ -387,6 +387,9 @@ fn rules(settings: &ScanSettings) -> Continuation {
 
 /// The effort for one segment: an explicit candidate list, or what its calibration says.
 fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeader) -> Effort {
+    if settings.is_exact {
+        return Effort::Exact;
+    }
     match (settings.ef_search, settings.iterative_scan) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
         (None, IterativeScan::Off) => Effort::Pool { ef: settings.first_rows },

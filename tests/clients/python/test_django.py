@@ -84,6 +84,7 @@ def test_indexes_are_used(model):
     half = L2Distance(Cast("embedding", HalfVectorField(dimensions=8)), cases.QUERY)
     for order, index, operator in [(L2Distance("embedding", cases.QUERY), "item_l2", "<->"),
                                    (CosineDistance("embedding", cases.QUERY), "item_cosine", "<=>"),
+                                   (CosineDistance("half", cases.QUERY), "item_lists", "<=>"),
                                    (half, "item_half", "<->")]:
         found = model.objects.order_by(order)[: cases.LIMIT]
         assert cases.uses_index(found.explain(), index)

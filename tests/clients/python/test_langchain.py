@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_postgres import PGEngine, PGVector, PGVectorStore
 from langchain_postgres.v2.indexes import DistanceStrategy as StoreDistance
-from langchain_postgres.v2.indexes import HNSWIndex, HNSWQueryOptions
+from langchain_postgres.v2.indexes import HNSWIndex, HNSWQueryOptions, IVFFlatIndex
 
 DIM = 16
 TEXTS = [f"document number {i}" for i in range(120)]
@@ -110,4 +110,8 @@ async def test_pgvectorstore(database, strategy, distance, index):
     assert [document.page_content for document in found] == nearest("some question", distance)
     await store.areindex(f"{table}_hnsw")
     await store.adrop_vector_index(f"{table}_hnsw")
+    await store.aapply_vector_index(IVFFlatIndex(name=f"{table}_lists", distance_strategy=strategy, lists=4))
+    assert await store.ais_valid_index(f"{table}_lists")
+    found = await store.asimilarity_search("some question", k=5)
+    assert len(found) == 5
     await engine.close()

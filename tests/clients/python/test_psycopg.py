@@ -72,6 +72,31 @@ def test_search(items, column, operator, name, by_index, binary):
         assert [row[0] for row in found] == cases.nearest(operator, rows, COLUMNS[column][1])
 
 
+IVFFLAT = [
+    (column, type_name, operator, name)
+    for column, type_name in [("v", "vector"), ("h", "halfvec")]
+    for operator, name in cases.OPERATORS.items() if name != "l1"
+] + [("b", "bit", "<~>", "hamming")]
+
+
+@pytest.mark.parametrize(("column", "type_name", "operator", "name"), IVFFLAT)
+def test_ivfflat(items, column, type_name, operator, name):
+    rows, query, kind = COLUMNS[column]
+    sql = f"SELECT id, {column} {operator} %(q)s FROM items ORDER BY {column} {operator} %(q)s LIMIT 10"
+    with items.transaction(force_rollback=True):
+        for index in items.execute("SELECT indexname FROM pg_indexes WHERE indexdef LIKE '% USING hnsw %'").fetchall():
+            items.execute(f"DROP INDEX {index[0]}")
+        items.execute(
+            f"CREATE INDEX by_lists ON items USING ivfflat ({column} {type_name}_{name}_ops) WITH (lists = 10)"
+        )
+        for setting in cases.BY_INDEX:
+            items.execute(setting.replace("SET", "SET LOCAL", 1))
+        found = items.execute(sql, {"q": kind(query)}).fetchall()
+        assert cases.close([row[1] for row in found], cases.nearest_distances(operator, rows, query))
+        plan = items.execute("EXPLAIN " + sql, {"q": kind(query)}).fetchall()
+        assert cases.uses_index("\n".join(row[0] for row in plan), "by_lists")
+
+
 @pytest.mark.parametrize("binary", [False, True], ids=["text", "binary"])
 def test_round_trip(items, binary):
     with items.cursor(binary=binary) as cursor:

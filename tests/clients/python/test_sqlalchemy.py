@@ -165,6 +165,24 @@ def test_reflection(engine):
     assert indexes["items_embedding_cosine"]["column_names"] == ["embedding"]
 
 
+def test_ivfflat(engine):
+    index = Index(
+        "items_ivfflat",
+        Item.embedding,
+        postgresql_using="ivfflat",
+        postgresql_with={"lists": 5},
+        postgresql_ops={"embedding": "vector_cosine_ops"},
+        _table=Item.__table__,
+    )
+    index.create(engine)
+    try:
+        assert any(found["name"] == "items_ivfflat" and found["dialect_options"]["postgresql_using"] == "ivfflat"
+                   for found in inspect(engine).get_indexes("items"))
+    finally:
+        index.drop(engine)
+        Item.__table__.indexes.discard(index)
+
+
 def test_errors(engine):
     with Session(engine) as session:
         session.add(Item(id=1000, embedding=[1, 2]))

@@ -112,6 +112,8 @@ pub enum Effort {
         /// Its size, at least 1.
         ef: usize,
     },
+    /// Every element is measured before the first is offered.
+    Exact,
 }
 
 /// What a stream does when its first effort is used up.
@@ -189,7 +191,7 @@ impl Stream {
     /// A search that has not begun.
     pub fn new(effort: Effort, rules: Continuation) -> Self {
         let due = match effort {
-            Effort::Adaptive { .. } => FIRST_BATCH,
+            Effort::Adaptive { .. } | Effort::Exact => FIRST_BATCH,
             Effort::Pool { ef } => ef.max(1),
         };
         Self {
@@ -263,7 +265,7 @@ impl Stream {
     fn start<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
         self.started = true;
         let is_small = graph.element_count() <= LINEAR_ELEMENTS && self.rules.streaming;
-        if is_small || graph.routers().is_empty() {
+        if is_small || graph.routers().is_empty() || self.effort == Effort::Exact {
             self.begin_linear(graph);
             return Ok(());
         }
@@ -327,7 +329,7 @@ impl Stream {
     fn result_is_due(&self) -> bool {
         let nearest = self.results.peek().map(|element| element.0.0.key);
         match self.effort {
-            Effort::Adaptive { .. } => nearest.is_some(),
+            Effort::Adaptive { .. } | Effort::Exact => nearest.is_some(),
             Effort::Pool { .. } => nearest.is_some_and(|key| key <= self.bound()),
         }
     }
@@ -350,7 +352,7 @@ impl Stream {
     /// The walk goes on while the best waiting key is not above this.
     fn stop_at(&self) -> f32 {
         match self.effort {
-            Effort::Pool { .. } => self.bound(),
+            Effort::Pool { .. } | Effort::Exact => self.bound(),
             Effort::Adaptive { gamma, expansions_min } => {
                 let is_first = self.offered.is_empty() && self.late.is_empty();
                 if is_first && self.expansions < u64::from(expansions_min) && !self.frontier.is_empty() {
@@ -387,7 +389,7 @@ impl Stream {
         if self.offered.is_empty() && graph.rejects() && self.nearest.len() == self.due {
             let factor = match self.effort {
                 Effort::Adaptive { gamma, .. } => gamma * ADMISSION_SLACK,
-                Effort::Pool { .. } => 1.0,
+                Effort::Pool { .. } | Effort::Exact => 1.0,
             };
             self.threshold = self.threshold.min(self.bound() * factor);
         }

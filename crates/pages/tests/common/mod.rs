@@ -1,6 +1,8 @@
 //! An index in memory: what the extension does with a table, without PostgreSQL.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::collections::BTreeMap;
+
 use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
@@ -71,18 +73,37 @@ impl Value {
         }
     }
 
-    /// All dimensions, in float8.
-    pub fn spread(&self, dim: usize) -> Vec<f64> {
-        match self {
-            Self::Dense(x) => x.iter().map(|&x| f64::from(x)).collect(),
-            Self::Bits(bits) => (0..dim).map(|at| f64::from(bits[at / 8] >> (at % 8) & 1)).collect(),
-            Self::Sparse(indices, values) => {
-                let mut all = vec![0.0; dim];
-                indices.iter().zip(values).for_each(|(&at, &x)| all[at as usize] = f64::from(x));
-                all
+    /// The value of the SQL operator, in float8.
+    pub fn distance(&self, metric: Metric, other: &Self) -> f64 {
+        let (a, b): (Vec<f64>, Vec<f64>) = match (self, other) {
+            (Self::Dense(a), Self::Dense(b)) => (wide(a), wide(b)),
+            (Self::Bits(a), Self::Bits(b)) => (spread_bits(a), spread_bits(b)),
+            (Self::Sparse(..), Self::Sparse(..)) => {
+                let mut all: BTreeMap<u32, (f64, f64)> = BTreeMap::new();
+                self.pairs().for_each(|(index, x)| all.entry(index).or_default().0 = x);
+                other.pairs().for_each(|(index, x)| all.entry(index).or_default().1 = x);
+                all.into_values().unzip()
             }
-        }
+            _ => panic!("values of two types"),
+        };
+        operator_f64(metric, &a, &b)
     }
+
+    fn pairs(&self) -> impl Iterator<Item = (u32, f64)> {
+        let (indices, values) = match self {
+            Self::Sparse(indices, values) => (indices.as_slice(), values.as_slice()),
+            _ => (&[][..], &[][..]),
+        };
+        indices.iter().copied().zip(values.iter().map(|&x| f64::from(x)))
+    }
+}
+
+fn wide(x: &[f32]) -> Vec<f64> {
+    x.iter().map(|&x| f64::from(x)).collect()
+}
+
+fn spread_bits(bits: &[u8]) -> Vec<f64> {
+    (0..8 * bits.len()).map(|at| f64::from(bits[at / 8] >> (at % 8) & 1)).collect()
 }
 
 pub fn tid_of_row(row: usize) -> HeapTid {
@@ -95,7 +116,6 @@ pub fn row_of_tid(tid: HeapTid) -> usize {
 
 /// The value of the SQL operator, in float8.
 pub fn operator(metric: Metric, a: &[f32], b: &[f32]) -> f64 {
-    let wide = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
     operator_f64(metric, &wide(a), &wide(b))
 }
 

@@ -12,8 +12,12 @@ pub const BITS: usize = 32;
 pub const LIMIT: usize = 10;
 
 /// Enough effort that an index's answer over so few rows is the exact one, and no other plan than the index.
-pub const BY_INDEX: [&str; 4] =
-    ["SET hnsw.ef_search = 300", "SET ivfflat.probes = 10", "SET enable_seqscan = off", "SET enable_sort = off"];
+pub const BY_INDEX: [&str; 4] = [
+    "SET hnsw.ef_search = 300",
+    "SET ivfflat.probes = 10",
+    "SET enable_seqscan = off",
+    "SET enable_sort = off",
+];
 
 /// Operators of the three vector types, with the middle of their operator classes' names.
 pub const OPERATORS: [(&str, &str); 4] = [("<->", "l2"), ("<#>", "ip"), ("<=>", "cosine"), ("<+>", "l1")];
@@ -57,7 +61,10 @@ pub fn rows() -> Rows {
     let sparse = vectors
         .iter()
         .map(|row| {
-            row.iter().enumerate().map(|(i, x)| if i == 0 || random.next() % 2 == 0 { *x } else { 0.0 }).collect()
+            row.iter()
+                .enumerate()
+                .map(|(i, x)| if i == 0 || random.next() % 2 == 0 { *x } else { 0.0 })
+                .collect()
         })
         .collect();
     let mut bit_row = || (0..BITS).map(|_| random.next() % 2 == 0).collect::<Vec<bool>>();
@@ -101,7 +108,10 @@ pub fn assert_nearest(operator: &str, found: &[(i64, f64)], all: impl Iterator<I
     expected.sort_by(f64::total_cmp);
     assert_eq!(found.len(), LIMIT, "{operator}: rows");
     for ((id, distance), expected) in found.iter().zip(&expected) {
-        assert!((distance - expected).abs() < 1e-4, "{operator}: {distance} is not the nearest, {expected} is");
+        assert!(
+            (distance - expected).abs() < 1e-4,
+            "{operator}: {distance} is not the nearest, {expected} is"
+        );
         let own = all[usize::try_from(*id).expect("ids are positive") - 1];
         assert!((distance - own).abs() < 1e-4, "{operator}: row {id} has distance {own}, not {distance}");
     }

@@ -1,8 +1,8 @@
 //! Diesel: typed columns, distances as expressions.
 
 use client_tests::{
-    BIT_OPERATORS, BY_INDEX, LIMIT, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes, create_table,
-    distance, rows, server,
+    BIT_OPERATORS, BY_INDEX, LIMIT, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes,
+    create_table, distance, rows, server,
 };
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -45,7 +45,8 @@ struct Line {
 
 fn connect(database: &str) -> PgConnection {
     let (host, port, user) = server();
-    PgConnection::establish(&format!("host={host} port={port} user={user} dbname={database}")).expect("a connection")
+    PgConnection::establish(&format!("host={host} port={port} user={user} dbname={database}"))
+        .expect("a connection")
 }
 
 /// A database of its own with the table filled.
@@ -106,7 +107,11 @@ fn check_all(connection: &mut PgConnection, rows: &Rows) {
             "<~>" => nearest!(connection, items::b.hamming_distance(query())),
             _ => nearest!(connection, items::b.jaccard_distance(query())),
         };
-        assert_nearest(operator, &found, rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)));
+        assert_nearest(
+            operator,
+            &found,
+            rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)),
+        );
     }
 }
 
@@ -145,10 +150,15 @@ fn values_come_back() {
     );
     let far = Vector::from(vec![100.0; client_tests::DIM]);
     let new = NewItem { v: Some(far.clone()), ..NewItem::default() };
-    let inserted: Item = diesel::insert_into(items::table).values(&new).get_result(&mut connection).expect("an insert");
+    let inserted: Item =
+        diesel::insert_into(items::table).values(&new).get_result(&mut connection).expect("an insert");
     assert_eq!((inserted.v.clone(), inserted.h), (Some(far.clone()), None));
     let first = |connection: &mut PgConnection| {
-        items::table.order(items::v.l2_distance(far.clone())).select(items::id).first::<i64>(connection).expect("a row")
+        items::table
+            .order(items::v.l2_distance(far.clone()))
+            .select(items::id)
+            .first::<i64>(connection)
+            .expect("a row")
     };
     assert_eq!(first(&mut connection), inserted.id);
     diesel::update(items::table.find(1))
@@ -164,7 +174,10 @@ fn errors_and_settings() {
     let rows = rows();
     let mut connection = prepared("clients_diesel_errors", &rows);
     let new = NewItem { v: Some(Vector::from(vec![1.0])), ..NewItem::default() };
-    let error = diesel::insert_into(items::table).values(&new).execute(&mut connection).expect_err("a wrong dimension");
+    let error = diesel::insert_into(items::table)
+        .values(&new)
+        .execute(&mut connection)
+        .expect_err("a wrong dimension");
     assert_eq!(error.to_string(), "expected 8 dimensions, not 1");
 
     let mut fresh = connect("clients_diesel_errors");

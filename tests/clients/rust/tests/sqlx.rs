@@ -1,8 +1,8 @@
 //! sqlx: encoded and decoded types, arrays, transactions.
 
 use client_tests::{
-    BIT_OPERATORS, BY_INDEX, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes, create_table, distance,
-    rows, search, server,
+    BIT_OPERATORS, BY_INDEX, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes, create_table,
+    distance, rows, search, server,
 };
 use pgvector::{Bit, HalfVector, SparseVector, Vector};
 use sqlx::postgres::{PgConnectOptions, PgConnection, Postgres};
@@ -10,13 +10,17 @@ use sqlx::{AssertSqlSafe, Connection, Encode, Executor, Row, Type};
 
 async fn connect(database: &str) -> PgConnection {
     let (host, port, user) = server();
-    let options = PgConnectOptions::new_without_pgpass().socket(host).port(port).username(&user).database(database);
+    let options =
+        PgConnectOptions::new_without_pgpass().socket(host).port(port).username(&user).database(database);
     PgConnection::connect_with(&options).await.expect("a connection")
 }
 
 async fn run(connection: &mut PgConnection, statement: impl Into<String>) {
     let statement = statement.into();
-    connection.execute(AssertSqlSafe(statement.clone())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    connection
+        .execute(AssertSqlSafe(statement.clone()))
+        .await
+        .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }
 
 /// A database of its own with the table filled row by row and by arrays.
@@ -40,7 +44,12 @@ async fn prepared(name: &str, rows: &Rows) -> PgConnection {
     connection
 }
 
-async fn answer<'q, T>(connection: &mut PgConnection, column: &str, operator: &str, query: T) -> Vec<(i64, f64)>
+async fn answer<'q, T>(
+    connection: &mut PgConnection,
+    column: &str,
+    operator: &str,
+    query: T,
+) -> Vec<(i64, f64)>
 where
     T: Encode<'q, Postgres> + Type<Postgres> + Send + 'q,
 {
@@ -63,7 +72,11 @@ async fn check_all(connection: &mut PgConnection, rows: &Rows) {
     }
     for (operator, _) in BIT_OPERATORS {
         let found = answer(connection, "b", operator, Bit::new(&rows.bit_query)).await;
-        assert_nearest(operator, &found, rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)));
+        assert_nearest(
+            operator,
+            &found,
+            rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)),
+        );
     }
 }
 
@@ -92,7 +105,10 @@ async fn searches() {
 async fn values_come_back() {
     let rows = rows();
     let mut connection = prepared("clients_sqlx_values", &rows).await;
-    let found = sqlx::query("SELECT v, h, s, b FROM items ORDER BY id").fetch_all(&mut connection).await.expect("rows");
+    let found = sqlx::query("SELECT v, h, s, b FROM items ORDER BY id")
+        .fetch_all(&mut connection)
+        .await
+        .expect("rows");
     for (i, row) in found.iter().enumerate() {
         assert_eq!(row.get::<Vector, _>(0), Vector::from(rows.vectors[i].clone()));
         assert_eq!(row.get::<HalfVector, _>(1), HalfVector::from_f32_slice(&rows.vectors[i]));
@@ -101,7 +117,8 @@ async fn values_come_back() {
     }
 
     // Many rows in one statement, by an array.
-    let far: Vec<Vector> = (0..3_u8).map(|i| Vector::from(vec![100.0 + f32::from(i); client_tests::DIM])).collect();
+    let far: Vec<Vector> =
+        (0..3_u8).map(|i| Vector::from(vec![100.0 + f32::from(i); client_tests::DIM])).collect();
     let mut transaction = connection.begin().await.expect("a transaction");
     let ids: Vec<i64> = sqlx::query_scalar("INSERT INTO items (v) SELECT unnest($1) RETURNING id")
         .bind(&far)
@@ -109,16 +126,19 @@ async fn values_come_back() {
         .await
         .expect("ids");
     let nearest = "SELECT id FROM items ORDER BY v <-> $1 LIMIT 1";
-    let id: i64 = sqlx::query_scalar(nearest).bind(&far[2]).fetch_one(&mut *transaction).await.expect("an id");
+    let id: i64 =
+        sqlx::query_scalar(nearest).bind(&far[2]).fetch_one(&mut *transaction).await.expect("an id");
     assert_eq!(id, ids[2]);
     sqlx::query("UPDATE items SET v = $1 WHERE id = 1")
         .bind(&far[2])
         .execute(&mut *transaction)
         .await
         .expect("an update");
-    let deleted = sqlx::query("DELETE FROM items WHERE id = $1").bind(ids[2]).execute(&mut *transaction).await;
+    let deleted =
+        sqlx::query("DELETE FROM items WHERE id = $1").bind(ids[2]).execute(&mut *transaction).await;
     assert_eq!(deleted.expect("a delete").rows_affected(), 1);
-    let id: i64 = sqlx::query_scalar(nearest).bind(&far[2]).fetch_one(&mut *transaction).await.expect("an id");
+    let id: i64 =
+        sqlx::query_scalar(nearest).bind(&far[2]).fetch_one(&mut *transaction).await.expect("an id");
     assert_eq!(id, 1);
     transaction.rollback().await.expect("undone");
     let all: Vec<Vector> = sqlx::query_scalar("SELECT array_agg(v ORDER BY id) FROM items WHERE id <= 2")
@@ -145,6 +165,7 @@ async fn errors_and_settings() {
     run(&mut fresh, "BEGIN").await;
     run(&mut fresh, "SET LOCAL hnsw.iterative_scan = relaxed_order").await;
     answer(&mut fresh, "v", "<->", Vector::from(rows.query.clone())).await;
-    let shown: String = sqlx::query_scalar("SHOW hnsw.ef_search").fetch_one(&mut fresh).await.expect("a setting");
+    let shown: String =
+        sqlx::query_scalar("SHOW hnsw.ef_search").fetch_one(&mut fresh).await.expect("a setting");
     assert_eq!(shown, "44");
 }

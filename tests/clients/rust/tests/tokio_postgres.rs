@@ -3,8 +3,8 @@
 use std::fmt::Debug;
 
 use client_tests::{
-    BIT_OPERATORS, BY_INDEX, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes, create_table, distance,
-    rows, search, server,
+    BIT_OPERATORS, BY_INDEX, OPERATORS, Rows, assert_nearest, bit_distance, create_indexes, create_table,
+    distance, rows, search, server,
 };
 use pgvector::{Bit, HalfVector, SparseVector, Vector};
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
@@ -54,7 +54,12 @@ async fn prepared(name: &str, rows: &Rows) -> Client {
     client
 }
 
-async fn answer(client: &Client, column: &str, operator: &str, query: &(dyn ToSql + Sync)) -> Vec<(i64, f64)> {
+async fn answer(
+    client: &Client,
+    column: &str,
+    operator: &str,
+    query: &(dyn ToSql + Sync),
+) -> Vec<(i64, f64)> {
     let found = client.query(&search(column, operator), &[query]).await.expect("an answer");
     found.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
@@ -70,7 +75,11 @@ async fn check_all(client: &Client, rows: &Rows) {
     }
     for (operator, _) in BIT_OPERATORS {
         let found = answer(client, "b", operator, &Bit::new(&rows.bit_query)).await;
-        assert_nearest(operator, &found, rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)));
+        assert_nearest(
+            operator,
+            &found,
+            rows.bits.iter().map(|row| bit_distance(operator, row, &rows.bit_query)),
+        );
     }
 }
 
@@ -108,8 +117,11 @@ async fn values_come_back() {
     }
 
     let far = Vector::from(vec![100.0; client_tests::DIM]);
-    let id: i64 =
-        client.query_one("INSERT INTO items (v) VALUES ($1) RETURNING id", &[&far]).await.expect("an insert").get(0);
+    let id: i64 = client
+        .query_one("INSERT INTO items (v) VALUES ($1) RETURNING id", &[&far])
+        .await
+        .expect("an insert")
+        .get(0);
     let nearest = "SELECT id FROM items ORDER BY v <-> $1 LIMIT 1";
     same(client.query_one(nearest, &[&far]).await.expect("a row").get::<_, i64>(0), id);
     client.execute("UPDATE items SET v = $1 WHERE id = 1", &[&far]).await.expect("an update");
@@ -129,8 +141,14 @@ async fn errors_and_settings() {
     assert_eq!(error.as_db_error().expect("from the server").message(), "expected 8 dimensions, not 1");
 
     let fresh = connect("clients_tokio_errors").await;
-    fresh.batch_execute("SET hnsw.ef_search = 44; SET ivfflat.probes = 2").await.expect("settings come first");
-    fresh.batch_execute("BEGIN; SET LOCAL hnsw.iterative_scan = relaxed_order").await.expect("settings come first");
+    fresh
+        .batch_execute("SET hnsw.ef_search = 44; SET ivfflat.probes = 2")
+        .await
+        .expect("settings come first");
+    fresh
+        .batch_execute("BEGIN; SET LOCAL hnsw.iterative_scan = relaxed_order")
+        .await
+        .expect("settings come first");
     answer(&fresh, "v", "<->", &Vector::from(rows.query.clone())).await;
     let shown = fresh.query_one("SHOW hnsw.ef_search", &[]).await.expect("a setting");
     assert_eq!(shown.get::<_, String>(0), "44");

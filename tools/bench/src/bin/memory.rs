@@ -14,6 +14,7 @@ use ann::build::Control;
 use ann::search::{Continuation, Effort, Stream};
 use bench::dataset::Dataset;
 use pages::mem_pager::MemPager;
+use pages::row::{Element, Row};
 use pages::segment::build::{self, BuildOptions};
 use pages::segment::calibrate::gamma_for;
 use pages::segment::encode::Loader;
@@ -34,11 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("ip") => Metric::InnerProduct,
         _ => Metric::Cosine,
     };
-    let space = Space::new(metric, data.rows.dim, 7);
-    let mut loader = Loader::new(data.rows.dim);
+    let space = Space::new(Element::Float4, metric, data.rows.dim as u32, 7);
+    let mut loader = Loader::new(&space);
     for row in 0..rows {
-        loader.reserve(data.rows.dim)?;
-        loader.push(&space, data.rows.row(row), HeapTid { block: row as u32, offset: 1 });
+        loader.push(&space, Row::Dense(data.rows.row(row)), HeapTid { block: row as u32, offset: 1 })?;
     }
     let options = BuildOptions { m: 16, ef_construction: 64, seed: 1 };
     let start = Instant::now();
@@ -89,9 +89,10 @@ fn report(
     let (mut hits, mut wanted, mut hops) = (0, 0, 0);
     let start = Instant::now();
     for query in 0..data.queries.count {
-        let prepared_query = Query::new(space, data.queries.row(query)).map_err(|e| format!("{e:?}"))?;
+        let prepared_query =
+            Query::new(space, Row::Dense(data.queries.row(query))).map_err(|e| format!("{e:?}"))?;
         let prepared = SegmentReader::<MemPager>::prepare(space, state, &prepared_query);
-        let mut graph = SegmentReader::new(pager, state, &prepared);
+        let mut graph = SegmentReader::new(pager, space, state, &prepared);
         let mut stream = Stream::new(effort, Continuation::default());
         // Only the truths among the rows that were loaded count.
         let truth: Vec<i32> =

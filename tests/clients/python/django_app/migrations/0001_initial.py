@@ -25,6 +25,9 @@ class Migration(migrations.Migration):
                     pgvector.django.HnswIndex(
                         fields=["embedding"], name="item_cosine", opclasses=["vector_cosine_ops"]
                     ),
+                    pgvector.django.IvfflatIndex(
+                        fields=["half"], lists=5, name="item_lists", opclasses=["halfvec_cosine_ops"]
+                    ),
                     pgvector.django.HnswIndex(
                         django.contrib.postgres.indexes.OpClass(
                             django.db.models.functions.comparison.Cast(
