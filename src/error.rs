@@ -290,12 +290,7 @@ impl IndexError {
                 "stored value has an element that is not a finite number",
             ),
             Self::DifferentDimensions { element, left, right } => {
-                let what = match element {
-                    Element::Float4 => "vector dimensions",
-                    Element::Float2 => "halfvec dimensions",
-                    Element::Sparse => "sparsevec dimensions",
-                    Element::Bit => "bit lengths",
-                };
+                let what = what_differs(element);
                 new_report(Code::ERRCODE_DATA_EXCEPTION, format!("different {what} {left} and {right}"))
             }
             Self::TooManyDimensions { limit, method } => new_report(
@@ -347,6 +342,15 @@ impl IndexError {
                 format!("\"{name}\" is not an hnsw or ivfflat index"),
             ),
         }
+    }
+}
+
+fn what_differs(element: Element) -> &'static str {
+    match element {
+        Element::Float4 => "vector dimensions",
+        Element::Float2 => "halfvec dimensions",
+        Element::Sparse => "sparsevec dimensions",
+        Element::Bit => "bit lengths",
     }
 }
 

@@ -10,7 +10,6 @@ use crate::session::{Failure, quote};
 const ELEMENTS: [&str; 4] = ["int4", "float4", "float8", "numeric"];
 
 /// See the module's head.
-#[derive(Default)]
 pub struct Arrays;
 
 /// A number that the element type takes, most often.

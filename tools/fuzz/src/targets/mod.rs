@@ -47,7 +47,7 @@ pub static TARGETS: [Entry; 14] = [
     ("halfvec_recv", || Box::new(binary::Binary::new(Type::Halfvec))),
     ("sparsevec_recv", || Box::new(binary::Binary::new(Type::Sparsevec))),
     ("typmod", || Box::new(typmod::Typmod)),
-    ("arrays", || Box::new(arrays::Arrays::default())),
+    ("arrays", || Box::new(arrays::Arrays)),
     ("options", || Box::new(options::Options)),
     ("settings", || Box::new(settings::Settings)),
     ("functions", || Box::new(functions::Functions::default())),
