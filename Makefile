@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
 .PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
-	test-clients test-upgrade bench format test-pg18 test-pgvector clean
+	test-clients test-upgrade bench format test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -32,6 +32,12 @@ deny:           ## licences and advisories of the dependencies
 
 installcheck:   ## SQL behaviour (pg_regress); REGRESS="cast copy" for some
 	@scripts/installcheck.sh
+
+fuzz-quick:     ## odd values for every input: a few seconds, always the same
+	@scripts/fuzz-quick.sh
+
+fuzz:           ## odd values for every input; TARGETS="vector_in rows" SECONDS_EACH=600 JOBS=2
+	@scripts/fuzz.sh
 
 isolation:      ## interleaved sessions (pg_isolation_regress); ISOLATION=name for one
 	@scripts/isolation.sh

@@ -4,7 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(setup check build install test-install installcheck isolation prove test-clients)
+[ ${#suites[@]} -gt 0 ] ||
+	suites=(setup check build install test-install installcheck fuzz-quick isolation prove test-clients)
 # Node's clients are many and large: CLIENTS="python rust node" has them too.
 export CLIENTS=${CLIENTS:-python rust}
 passed=0

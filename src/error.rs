@@ -1,10 +1,14 @@
-//! Every error that a user can see: SQLSTATE, message, detail, hint. The only file that raises.
+//! Every error that a user can see: SQLSTATE, message, detail, hint.
+
+use std::ffi::CStr;
 
 use pages::error::{PageError, Problem};
 use pages::row::Element;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+
+use crate::pg::report::{self, Report};
 
 /// What can be wrong with a value of a vector type. `type_name` is the SQL type.
 #[derive(Debug)]
@@ -36,12 +40,13 @@ pub enum TypeError {
     /// Text that is not a vector; `detail` says where, when that helps.
     Syntax {
         type_name: &'static str,
-        literal: String,
-        detail: Option<&'static str>,
+        /// In the database's encoding.
+        literal: &'static CStr,
+        detail: Option<&'static CStr>,
     },
     OutOfRange {
         type_name: &'static str,
-        literal: String,
+        literal: &'static CStr,
     },
     TypmodCount,
     TypmodTooSmall {
@@ -92,21 +97,30 @@ pub enum TypeError {
 }
 
 impl TypeError {
-    /// Raises the error.
+    /// The report that the user sees.
     #[cold]
-    pub fn raise(self) -> ! {
-        self.report().report(PgLogLevel::ERROR);
-        unreachable!("an ERROR does not return")
-    }
-
-    fn report(self) -> ErrorReport {
-        let report = new_report(self.code(), self.message());
-        match self {
-            Self::Syntax { detail: Some(detail), .. } => report.set_detail(detail),
-            Self::SupportFunction { .. } => report
-                .set_detail("It is there for operator classes that name it; no index of proxima calls it."),
-            _ => report,
-        }
+    pub fn report(self) -> &'static Report {
+        let code = self.code() as i32;
+        let whole = |text: String| [report::copied(text.as_bytes()), c"", c""];
+        let message = match &self {
+            Self::Syntax { type_name, literal, .. } => {
+                let start = format!("invalid input syntax for type {type_name}: \"");
+                [report::copied(start.as_bytes()), *literal, c"\""]
+            }
+            Self::OutOfRange { type_name, literal } => {
+                let end = format!("\" is out of range for type {type_name}");
+                [c"\"", *literal, report::copied(end.as_bytes())]
+            }
+            other => whole(other.message()),
+        };
+        let detail = match self {
+            Self::Syntax { detail, .. } => detail,
+            Self::SupportFunction { .. } => {
+                Some(c"It is there for operator classes that name it; no index of proxima calls it.")
+            }
+            _ => None,
+        };
+        report::boxed(Report { code, message, detail })
     }
 
     fn code(&self) -> PgSqlErrorCode {
@@ -157,12 +171,8 @@ impl TypeError {
             }
             Self::NotANumber { type_name } => format!("NaN not allowed in {type_name}"),
             Self::Infinite { type_name } => format!("infinite value not allowed in {type_name}"),
-            Self::Syntax { type_name, literal, .. } => {
-                format!("invalid input syntax for type {type_name}: \"{literal}\"")
-            }
-            Self::OutOfRange { type_name, literal } => {
-                format!("\"{literal}\" is out of range for type {type_name}")
-            }
+            // Around a literal, which `report` quotes.
+            Self::Syntax { .. } | Self::OutOfRange { .. } => String::new(),
             Self::TypmodCount => "invalid type modifier".into(),
             Self::TypmodTooSmall { type_name } => {
                 format!("dimensions for type {type_name} must be at least 1")
@@ -219,6 +229,8 @@ pub enum IndexError {
     OneDimension,
     /// A value whose length and contents disagree.
     CorruptedValue,
+    /// A value with NaN or an infinity in it.
+    CorruptedNumber,
     /// A query and the index's column.
     DifferentDimensions {
         element: Element,
@@ -241,6 +253,10 @@ pub enum IndexError {
     OutOfMemory,
     /// The work was told to stop, but no interrupt was raised.
     Cancelled,
+    /// A function that wants an index was given a number that no relation has.
+    NoRelation {
+        oid: u32,
+    },
     /// A function that wants an index of ours was given something else.
     NotOurs {
         name: String,
@@ -269,13 +285,12 @@ impl IndexError {
                 Code::ERRCODE_DATA_EXCEPTION,
                 format!("expected {expected} dimensions, not {actual}"),
             ),
+            Self::CorruptedNumber => new_report(
+                Code::ERRCODE_DATA_CORRUPTED,
+                "stored value has an element that is not a finite number",
+            ),
             Self::DifferentDimensions { element, left, right } => {
-                let what = match element {
-                    Element::Float4 => "vector dimensions",
-                    Element::Float2 => "halfvec dimensions",
-                    Element::Sparse => "sparsevec dimensions",
-                    Element::Bit => "bit lengths",
-                };
+                let what = what_differs(element);
                 new_report(Code::ERRCODE_DATA_EXCEPTION, format!("different {what} {left} and {right}"))
             }
             Self::TooManyDimensions { limit, method } => new_report(
@@ -319,11 +334,23 @@ impl IndexError {
                 .set_detail("The index build could not get the memory for its next segment.")
                 .set_hint("Lower maintenance_work_mem."),
             Self::Cancelled => new_report(Code::ERRCODE_QUERY_CANCELED, "index build was canceled"),
+            Self::NoRelation { oid } => {
+                new_report(Code::ERRCODE_UNDEFINED_TABLE, format!("relation with OID {oid} does not exist"))
+            }
             Self::NotOurs { name } => new_report(
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("\"{name}\" is not an hnsw or ivfflat index"),
             ),
         }
+    }
+}
+
+fn what_differs(element: Element) -> &'static str {
+    match element {
+        Element::Float4 => "vector dimensions",
+        Element::Float2 => "halfvec dimensions",
+        Element::Sparse => "sparsevec dimensions",
+        Element::Bit => "bit lengths",
     }
 }
 

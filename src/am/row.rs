@@ -27,7 +27,8 @@ impl IndexedValue {
     /// `detoasted`: a value of the type of `element`.
     ///
     /// # Errors
-    /// If its length and its contents disagree.
+    /// If its length and its contents disagree, or a number is not finite: no function makes such a value, and no page
+    /// holds one.
     pub fn new(element: Element, detoasted: Detoasted) -> Result<Self, IndexError> {
         let bytes = detoasted.bytes();
         let mut floats = Vec::new();
@@ -44,7 +45,13 @@ impl IndexedValue {
             Element::Sparse => word(bytes, 0).filter(|&dim| sparse(bytes, dim).is_some()),
         };
         let dim = dim.ok_or(IndexError::CorruptedValue)?;
-        Ok(Self { detoasted, element, dim, floats })
+        let value = Self { detoasted, element, dim, floats };
+        let is_finite = match value.row() {
+            Row::Dense(values) => all_finite(values),
+            Row::Sparse(row) => all_finite(row.values),
+            Row::Bits(_) => true,
+        };
+        if is_finite { Ok(value) } else { Err(IndexError::CorruptedNumber) }
     }
 
     /// Number of dimensions.
@@ -65,6 +72,11 @@ impl IndexedValue {
             }
         }
     }
+}
+
+/// Without an early end, so that it runs at the speed of memory.
+fn all_finite(values: &[f32]) -> bool {
+    values.iter().fold(true, |all, value| all & value.is_finite())
 }
 
 /// The elements behind a header of a dense vector whose dimensions agree with its length.

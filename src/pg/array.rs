@@ -7,7 +7,7 @@ use core::ptr::NonNull;
 use pgrx::direct_function_call;
 use pgrx::pg_sys::{self, ArrayType, Datum, Oid};
 
-use super::datum::{Call, allocate_varlena};
+use super::datum::{Call, allocate, allocate_varlena};
 
 /// Bytes before the elements of a one-dimensional array without nulls.
 const HEADER_BYTES: usize = size_of::<ArrayType>() + 2 * size_of::<i32>();
@@ -110,10 +110,12 @@ impl<'fc> Array<'fc> {
     }
 
     /// The elements of a `numeric[]` without nulls, converted by PostgreSQL's own cast to `real`.
-    fn numeric_to_f32(&self) -> Vec<f32> {
+    ///
+    /// In the server's memory: an array may have a hundred million of them, and running out of memory is then an error.
+    fn numeric_to_f32(&self) -> &'fc [f32] {
         let (mut datums, mut count) = (core::ptr::null_mut(), 0);
         // SAFETY: `raw` is a flat array of numeric, a varlena type with alignment 'i'; without nulls the third
-        // output is not wanted.
+        // output is not wanted. `numbers` has room for one f32 per datum.
         unsafe {
             pg_sys::deconstruct_array(
                 self.raw.as_ptr(),
@@ -126,10 +128,13 @@ impl<'fc> Array<'fc> {
                 &mut count,
             );
             let datums = core::slice::from_raw_parts(datums, count as usize);
-            let convert = |&datum| {
-                direct_function_call::<f32>(pg_sys::numeric_float4, &[Some(datum)]).unwrap_or(f32::NAN)
-            };
-            datums.iter().map(convert).collect()
+            let numbers = allocate(count as usize * size_of::<f32>()).as_mut_ptr().cast::<f32>();
+            for (i, &datum) in datums.iter().enumerate() {
+                pgrx::check_for_interrupts!();
+                let number = direct_function_call(pg_sys::numeric_float4, &[Some(datum)]);
+                numbers.add(i).write(number.unwrap_or(f32::NAN));
+            }
+            core::slice::from_raw_parts(numbers, datums.len())
         }
     }
 
@@ -144,7 +149,7 @@ pub enum Numbers<'fc> {
     F32(&'fc [f32]),
     F64(&'fc [f64]),
     I32(&'fc [i32]),
-    Numeric(Vec<f32>),
+    Numeric(&'fc [f32]),
 }
 
 impl<'fc> Numbers<'fc> {

@@ -10,6 +10,7 @@ use core::ptr::NonNull;
 
 use pgrx::pg_sys::{self, Datum};
 
+use super::report::Report;
 use crate::error::TypeError;
 
 /// One call of a SQL function, valid for the duration `'fc` of the call.
@@ -79,18 +80,18 @@ impl<'fc> Call<'fc> {
         }
     }
 
-    /// Runs `body`, stores its result in the call, raises its error.
+    /// Runs `body`, stores its result in the call; the error is for the caller to raise.
     #[inline]
-    pub fn run<T: SqlResult>(self, body: impl FnOnce(Call<'fc>) -> Result<T, TypeError>) -> Datum {
-        let result = match body(self) {
-            Ok(value) => value.into_result(),
-            Err(error) => error.raise(),
-        };
-        result.unwrap_or_else(|| {
+    pub fn run<T: SqlResult>(
+        self,
+        body: impl FnOnce(Call<'fc>) -> Result<T, TypeError>,
+    ) -> Result<Datum, &'static Report> {
+        let result = body(self).map_err(TypeError::report)?.into_result();
+        Ok(result.unwrap_or_else(|| {
             // SAFETY: `fcinfo` is valid, and nothing else refers to it while the function runs.
             unsafe { (*self.fcinfo.as_ptr()).isnull = true };
             Datum::null()
-        })
+        }))
     }
 }
 
@@ -176,13 +177,14 @@ macro_rules! sql_functions {
         const _: () = {
             /// # Safety
             /// Called by PostgreSQL's function manager only.
-            #[pgrx::pg_guard]
             #[unsafe(export_name = $symbol)]
             unsafe extern "C-unwind" fn function(
                 fcinfo: pgrx::pg_sys::FunctionCallInfo,
             ) -> pgrx::pg_sys::Datum {
-                // SAFETY: the function manager passes the call that is running.
-                unsafe { $crate::pg::datum::Call::new(fcinfo) }.run($body)
+                // SAFETY: the function manager passes the call that is running; this frame has nothing to drop.
+                unsafe {
+                    $crate::pg::report::value_or_raise(|| $crate::pg::datum::Call::new(fcinfo).run($body))
+                }
             }
 
             #[unsafe(export_name = concat!("pg_finfo_", $symbol))]

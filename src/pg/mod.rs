@@ -9,6 +9,7 @@ pub mod detoast;
 pub mod message;
 pub mod progress;
 pub mod reloptions;
+pub mod report;
 pub mod text;
 pub mod threads;
 pub mod tid;

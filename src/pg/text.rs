@@ -5,6 +5,8 @@ use std::ffi::CString;
 
 use pgrx::pg_sys::Datum;
 
+use super::report::copied;
+
 /// Bytes that one printed float4 may need: FLOAT_SHORTEST_DECIMAL_LEN.
 pub const F32_TEXT_BYTES: usize = 16;
 
@@ -52,10 +54,10 @@ pub fn read_f32(text: &CStr, start: usize) -> (f32, usize) {
 }
 
 /// `value` as float4out prints it by default.
-pub fn f32_text(value: f32) -> String {
+pub fn f32_text(value: f32) -> &'static CStr {
     let mut text = [0; F32_TEXT_BYTES];
     let length = write_f32(value, &mut text);
-    String::from_utf8_lossy(&text[..length]).into_owned()
+    copied(&text[..length])
 }
 
 /// A new `text` value.

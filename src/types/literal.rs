@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use crate::error::TypeError;
+use crate::pg::report::copied;
 use crate::pg::text::read_f32;
 
 /// A position in a literal. Whitespace is allowed around every token.
@@ -81,14 +82,13 @@ impl<'a> Scanner<'a> {
     }
 
     /// The literal is not one of its type; `detail` says where, when that helps.
-    pub fn syntax_error(&self, detail: Option<&'static str>) -> TypeError {
-        let literal = self.literal.to_string_lossy().into_owned();
+    pub fn syntax_error(&self, detail: Option<&'static CStr>) -> TypeError {
+        let literal = copied(self.literal.to_bytes());
         TypeError::Syntax { type_name: self.type_name, literal, detail }
     }
 
     /// The type has no number for `text`.
     pub fn out_of_range(&self, text: &[u8]) -> TypeError {
-        let literal = String::from_utf8_lossy(text).into_owned();
-        TypeError::OutOfRange { type_name: self.type_name, literal }
+        TypeError::OutOfRange { type_name: self.type_name, literal: copied(text) }
     }
 }

@@ -66,6 +66,10 @@ pub fn with_index<R>(
     // SAFETY: index_open raises for anything that is no index; the relation stays open until index_close, or until
     // the error that `inspect` returns ends the transaction.
     unsafe {
+        // PostgreSQL's own error for this is an internal one.
+        if pg_sys::get_rel_relkind(pg_sys::Oid::from(oid)) == 0 {
+            return Err(IndexError::NoRelation { oid });
+        }
         let index = pg_sys::index_open(pg_sys::Oid::from(oid), lock);
         let own: usize = insert::aminsert as *const () as usize;
         let routine = (*index).rd_indam;

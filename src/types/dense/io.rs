@@ -23,7 +23,7 @@ pub fn input<E: Element>(call: Call) -> Result<Datum, TypeError> {
 
 fn parse<E: Element>(text: &mut Scanner) -> Result<Vec<E>, TypeError> {
     if !text.accept(b'[') {
-        return Err(text.syntax_error(Some("Vector contents must start with \"[\".")));
+        return Err(text.syntax_error(Some(c"Vector contents must start with \"[\".")));
     }
     if text.next_token() == Some(b']') {
         return Err(TypeError::NoDimensions { type_name: E::TYPE_NAME });
@@ -42,7 +42,7 @@ fn parse<E: Element>(text: &mut Scanner) -> Result<Vec<E>, TypeError> {
         }
     }
     if text.next_token().is_some() {
-        return Err(text.syntax_error(Some("Junk after closing right brace.")));
+        return Err(text.syntax_error(Some(c"Junk after closing right brace.")));
     }
     Ok(elements)
 }

@@ -38,7 +38,7 @@ fn parse_elements(text: &mut Scanner) -> Result<Vec<(i32, f32)>, TypeError> {
         return Err(TypeError::TooManyElements { limit: COUNT_MAX });
     }
     if !text.accept(b'{') {
-        return Err(text.syntax_error(Some("Vector contents must start with \"{\".")));
+        return Err(text.syntax_error(Some(c"Vector contents must start with \"{\".")));
     }
     let mut elements = Vec::with_capacity(count);
     if text.accept(b'}') {
@@ -86,11 +86,11 @@ fn has_digit_other_than_zero(number: &[u8]) -> bool {
 
 fn parse_dim(text: &mut Scanner) -> Result<usize, TypeError> {
     if !text.accept(b'/') {
-        return Err(text.syntax_error(Some("Unexpected end of input.")));
+        return Err(text.syntax_error(Some(c"Unexpected end of input.")));
     }
     let dim = text.integer()?;
     if text.next_token().is_some() {
-        return Err(text.syntax_error(Some("Junk after closing.")));
+        return Err(text.syntax_error(Some(c"Junk after closing.")));
     }
     Ok(usize::try_from(dim).unwrap_or(0))
 }

@@ -142,9 +142,28 @@ SELECT try_values('halfvec', native(4, 1006648320, 1073758208), ARRAY['a::text',
 SELECT try_values('sparsevec', native(5, 2, 0, 0, 2, 1065353216, 1073741824), ARRAY['a::text', 'sparsevec_send(a)', 'a <-> b', 'b <#> a',
 	'a <=> b', 'a <+> b', 'a < b', 'sparsevec_cmp(b, a)', 'l2_norm(a)', 'l2_normalize(a)', 'a::vector', 'a::halfvec'], 60);
 SELECT type_name, outcome, count(*) > 10 AS many FROM outcomes GROUP BY 1, 2 ORDER BY 1, 2;
+-- numbers that no input makes: an index refuses them, as its pages have no place for them
+CREATE TABLE t (val vector(2));
+CREATE INDEX t_val ON t USING hnsw (val vector_l2_ops);
+INSERT INTO t VALUES ('[1,2]');
+INSERT INTO t VALUES (native(2, 1065353216, 2143289344)::vector);
+\echo :LAST_ERROR_SQLSTATE
+SET enable_seqscan = off;
+SELECT val FROM t ORDER BY val <-> native(2, 2139095040, 0)::vector;
+SELECT val FROM t ORDER BY val <-> '[0,0]';
+RESET enable_seqscan;
+DROP INDEX t_val;
+INSERT INTO t VALUES (native(2, 1065353216, -8388608)::vector);
+CREATE INDEX ON t USING hnsw (val vector_l2_ops);
+DROP TABLE t;
 DROP CAST (bytea AS vector);
 DROP CAST (bytea AS halfvec);
 DROP CAST (bytea AS sparsevec);
+
+-- numbers that no relation has
+SELECT proxima.check_index(0);
+\echo :LAST_ERROR_SQLSTATE
+SELECT proxima.index_info(4294967295);
 
 DROP TABLE outcomes, vectors, halfvecs, sparsevecs;
 DROP FUNCTION odd_text, odd_message, try_texts, try_messages, try_values, native;
