@@ -149,7 +149,7 @@ fn in_range(session: &mut Session, run: &mut Run, trace: &str) -> Result<(), Fai
             "SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[1,1]' LIMIT 7) s"
         ));
         let counted = run.judge(count, &trace)?.flatten().and_then(|n| n.parse::<u32>().ok());
-        let is_complete = counted.is_some_and(|n| n == 7 || (n > 0 && trace.contains("scan")));
+        let is_complete = counted.is_some_and(|n| n == 7 || (n > 0 && trace.to_lowercase().contains("scan")));
         run.check(is_complete, "a search found too few rows", &format!("{counted:?} after {trace}"));
     }
     Ok(())
