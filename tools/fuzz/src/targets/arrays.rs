@@ -97,7 +97,8 @@ fn casts(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     // NaN is what `IS DISTINCT` finds equal; the others are equal numbers.
     let laws = match to {
         Type::Vector => format!(
-            "SELECT ({array})::vector::real[] = ARRAY(SELECT x::real FROM unnest({array}) WITH ORDINALITY u(x, i) ORDER BY i)"
+            "SELECT ({array})::vector::real[] = ARRAY(SELECT x::real \
+             FROM unnest({array}) WITH ORDINALITY u(x, i) ORDER BY i)"
         ),
         Type::Halfvec => format!("SELECT ({array})::vector::halfvec::text = ({array})::halfvec::text"),
         Type::Sparsevec => format!("SELECT ({array})::vector::sparsevec::text = ({array})::sparsevec::text"),
@@ -161,7 +162,8 @@ fn aggregates(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     let split = format!(
         "SELECT avg(v)::text IS NOT DISTINCT FROM (SELECT {name}_avg({name}_combine(a, b))::text FROM
             (SELECT '{{0}}'::float8[]) z(s),
-            LATERAL (SELECT coalesce((SELECT s.s FROM (SELECT {name}_accum('{{0}}', v) AS s FROM {rows} WHERE i = 0) s), s)) x(a),
+            LATERAL (SELECT coalesce((SELECT s.s FROM
+                (SELECT {name}_accum('{{0}}', v) AS s FROM {rows} WHERE i = 0) s), s)) x(a),
             LATERAL (SELECT {name}_accum(s, v) FROM {rows} WHERE i = 1) y(b))
          FROM {rows} WHERE i IN (0, 1) AND v IS NOT NULL HAVING count(v) = 2 AND sum(vector_dims(v)) = {}",
         2 * dim

@@ -83,11 +83,14 @@ const DENSE_LAWS: [&str; 11] = [
     "(a + b)::text = (b + a)::text",
     "(a * b)::text = (b * a)::text",
     "(a - a) = (b - b)",
-    "binary_quantize(a)::text = (SELECT string_agg((x > 0)::int::text, '' ORDER BY o) FROM unnest(a::real[]) WITH ORDINALITY u(x, o))",
+    "binary_quantize(a)::text = (SELECT string_agg((x > 0)::int::text, '' ORDER BY o)
+        FROM unnest(a::real[]) WITH ORDINALITY u(x, o))",
     "a::sparsevec::T = a",
     "(a < b) = (a::real[] < b::real[])",
-    "(a <-> b) BETWEEN 0.9999 * e - 1e-17 AND 1.0001 * e + 1e-17 OR e > 1e19 FROM (SELECT sqrt(sum((x::float8 - y) ^ 2)) FROM unnest(a::real[], b::real[]) u(x, y)) s(e)",
-    "abs((a <#> b) + e) <= 0.0001 * f + 1e-30 OR f > 1e38 FROM (SELECT sum(x::float8 * y), sum(abs(x::float8 * y)) FROM unnest(a::real[], b::real[]) u(x, y)) s(e, f)",
+    "(a <-> b) BETWEEN 0.9999 * e - 1e-17 AND 1.0001 * e + 1e-17 OR e > 1e19 FROM (SELECT sqrt(sum((x::float8 - y) ^ 2))
+        FROM unnest(a::real[], b::real[]) u(x, y)) s(e)",
+    "abs((a <#> b) + e) <= 0.0001 * f + 1e-30 OR f > 1e38 FROM (SELECT sum(x::float8 * y), sum(abs(x::float8 * y))
+        FROM unnest(a::real[], b::real[]) u(x, y)) s(e, f)",
 ];
 
 /// A constant of an SQL type; often an odd one.
@@ -224,7 +227,8 @@ impl Functions {
                 (condition, format!(", LATERAL (SELECT s{rest}"))
             });
         let sql = format!(
-            "SELECT {condition} FROM (SELECT '{a}'::T AS a, '{b}'::T AS b, '{c}'::T AS c, {i} AS i, {j} AS j OFFSET 0) v{from}"
+            "SELECT {condition} FROM (SELECT '{a}'::T AS a, '{b}'::T AS b, '{c}'::T AS c, \
+             {i} AS i, {j} AS j OFFSET 0) v{from}"
         );
         let sql =
             sql.replace("::T", &format!("::{}", of.name())).replace("T_l2", &format!("{}_l2", of.name()));
@@ -290,8 +294,10 @@ impl Target for Functions {
             (row[0].clone(), arguments, row[2].clone())
         };
         self.calls = rows.iter().map(call).collect();
-        let sql = "DROP TABLE IF EXISTS t; CREATE TABLE t (v vector(2)); INSERT INTO t SELECT ARRAY[i, i % 3] FROM generate_series(1, 40) i;
-            CREATE INDEX x ON t USING hnsw (v vector_l2_ops); CREATE INDEX y ON t USING ivfflat (v vector_l2_ops); CREATE INDEX z ON t (v)";
+        let sql = "DROP TABLE IF EXISTS t; CREATE TABLE t (v vector(2));
+            INSERT INTO t SELECT ARRAY[i, i % 3] FROM generate_series(1, 40) i;
+            CREATE INDEX x ON t USING hnsw (v vector_l2_ops); CREATE INDEX y ON t USING ivfflat (v vector_l2_ops);
+            CREATE INDEX z ON t (v)";
         run.session.simple(sql)?;
         if self.is_damaged {
             let casts = Type::ALL.map(|of| {

@@ -167,7 +167,8 @@ impl Target for Options {
         let with = if random.one_in(2) { String::new() } else { format!(" WITH ({})", options(random)) };
         let rows = random.choose(&[0, 1, 30]);
         let table = format!(
-            "BEGIN; SET LOCAL maintenance_work_mem = {}; CREATE TABLE t (v {column}); ALTER TABLE t ALTER v SET STORAGE {};
+            "BEGIN; SET LOCAL maintenance_work_mem = {}; CREATE TABLE t (v {column});
+             ALTER TABLE t ALTER v SET STORAGE {};
              INSERT INTO t SELECT {value} FROM generate_series(0, {rows} - 1) i",
             quote(random.pick(&["1MB", "64MB"])),
             random.choose(&["external", "main", "extended"])

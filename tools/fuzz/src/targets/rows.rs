@@ -158,7 +158,8 @@ fn search(
     );
     // The constant itself, so that the index can be used.
     let by_index = format!(
-        "SELECT array_agg(d), count(*) FROM (SELECT v {operator} ({query}) AS d FROM t ORDER BY v {operator} ({query}) LIMIT {limit}) s"
+        "SELECT array_agg(d), count(*) FROM (SELECT v {operator} ({query}) AS d FROM t \
+            ORDER BY v {operator} ({query}) LIMIT {limit}) s"
     );
     let exact = run.session.table(&format!(
         "SET enable_indexscan = off; SET enable_seqscan = on; {}",
