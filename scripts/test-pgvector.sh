@@ -22,7 +22,8 @@ mkdir -p "$home"
 if [ ! -s "$archive" ]; then
 	mirror=$(debian_mirror)
 	say "downloading pgvector $version from $mirror"
-	curl -fsSL -o "$archive.part" "${mirror%/}/pool/main/p/pgvector/$(basename "$archive")" ||
+	# apt's own: there on every Debian.
+	/usr/lib/apt/apt-helper download-file "${mirror%/}/pool/main/p/pgvector/$(basename "$archive")" "$archive.part" ||
 		die "$mirror has no source of pgvector $version; set PGVECTOR_VERSION to one that it has"
 	mv "$archive.part" "$archive"
 fi
