@@ -41,7 +41,7 @@ SELECT id, val, val <~> B'11111' AS d FROM b ORDER BY val <~> B'11111';
 SELECT * FROM b ORDER BY val <~> B'111';
 DROP INDEX b_hamming;
 CREATE INDEX b_jaccard ON b USING hnsw (val bit_jaccard_ops);
-SELECT id, val, val <%> B'11111' AS d FROM b ORDER BY val <%> B'11111', id;
+SELECT id, val, val <%> B'11111' AS d FROM b ORDER BY val <%> B'11111';
 SELECT id, val <%> B'00000' AS d FROM b ORDER BY val <%> B'00000' LIMIT 2;
 CREATE INDEX ON b USING hnsw (free bit_hamming_ops);
 CREATE INDEX ON b USING ivfflat (free bit_hamming_ops);
@@ -71,7 +71,7 @@ SELECT *, val <-> '{1:3,5:3,900:3}/1000' AS d FROM s ORDER BY val <-> '{1:3,5:3,
 SELECT * FROM s ORDER BY val <-> '{1:1}/999';
 DROP INDEX s_l2;
 CREATE INDEX s_ip ON s USING hnsw (val sparsevec_ip_ops);
-SELECT *, val <#> '{1:3,5:3,900:3}/1000' AS d FROM s ORDER BY val <#> '{1:3,5:3,900:3}/1000', id;
+SELECT *, val <#> '{1:3,5:3,7:1,900:3}/1000' AS d FROM s ORDER BY val <#> '{1:3,5:3,7:1,900:3}/1000';
 DROP INDEX s_ip;
 CREATE INDEX s_cosine ON s USING hnsw (val sparsevec_cosine_ops);
 SELECT *, val <=> '{1:3,5:3,900:3}/1000' AS d FROM s ORDER BY val <=> '{1:3,5:3,900:3}/1000';
