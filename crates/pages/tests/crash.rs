@@ -6,15 +6,20 @@ use std::collections::BTreeSet;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, Random, clustered};
+use common::{Index, Random, Value, clustered, values_of};
 use pages::check::check;
+use pages::row::Element;
 
 fn live_rows(index: &Index, query: &[f32]) -> Vec<usize> {
+    live_values(index, &Value::Dense(query.to_vec()))
+}
+
+fn live_values(index: &Index, query: &Value) -> Vec<usize> {
     let mut rows: Vec<usize> = index
-        .search(query, Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, usize::MAX)
+        .search_value(query, Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, usize::MAX)
         .expect("sound")
         .iter()
-        .map(|pair| pair.1)
+        .map(|found| found.2)
         .collect();
     rows.sort_unstable();
     rows
@@ -24,30 +29,34 @@ fn live_rows(index: &Index, query: &[f32]) -> Vec<usize> {
 /// there or not; nothing else changes.
 #[test]
 fn inserts_survive_a_crash_at_any_commit() {
-    let rows = clustered(160, 200, 4, 1);
-    for crash_after in 0..75 {
-        let index = Index::build(Metric::L2, 200, &[&rows[..100]]);
-        let before = index.pager.commits();
-        index.pager.crash_after(crash_after);
-        let mut acknowledged = 100;
-        for (row, vector) in rows.iter().enumerate().skip(100) {
-            index.insert(row / 20, row, vector).expect("room");
-            if index.pager.commits() - before < crash_after {
-                acknowledged = row + 1;
-            }
-        }
-        index.pager.restart();
-        let report = check(&index.pager);
-        assert!(report.is_sound(), "after {crash_after} commits: {report:?}");
-        let found = live_rows(&index, &rows[0]);
-        assert!(found.len() >= acknowledged, "{} of {acknowledged} after {crash_after}", found.len());
-        assert_eq!(found, (0..found.len()).collect::<Vec<_>>());
-        for (row, vector) in rows.iter().enumerate().skip(found.len()) {
-            index.insert(row, row, vector).expect("room");
-        }
-        assert_eq!(live_rows(&index, &rows[0]).len(), 160);
-        assert!(check(&index.pager).is_sound());
+    for element in [Element::Float4, Element::Sparse] {
+        let rows = values_of(element, 160, 200, 4, 1);
+        (0..75).for_each(|crash_after| crash_inserts(element, &rows, crash_after));
     }
+}
+
+fn crash_inserts(element: Element, rows: &[Value], crash_after: u64) {
+    let index = Index::build_values(element, Metric::L2, 200, &[&rows[..100]]);
+    let before = index.pager.commits();
+    index.pager.crash_after(crash_after);
+    let mut acknowledged = 100;
+    for (row, vector) in rows.iter().enumerate().skip(100) {
+        index.insert_value(row / 20, row, vector).expect("room");
+        if index.pager.commits() - before < crash_after {
+            acknowledged = row + 1;
+        }
+    }
+    index.pager.restart();
+    let report = check(&index.pager);
+    assert!(report.is_sound(), "after {crash_after} commits: {report:?}");
+    let found = live_values(&index, &rows[0]);
+    assert!(found.len() >= acknowledged, "{} of {acknowledged} after {crash_after}", found.len());
+    assert_eq!(found, (0..found.len()).collect::<Vec<_>>());
+    for (row, vector) in rows.iter().enumerate().skip(found.len()) {
+        index.insert_value(row, row, vector).expect("room");
+    }
+    assert_eq!(live_values(&index, &rows[0]).len(), 160);
+    assert!(check(&index.pager).is_sound());
 }
 
 #[test]

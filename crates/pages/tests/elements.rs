@@ -4,54 +4,11 @@ mod common;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, Random, Value};
+use common::{Index, Random, Value, bits, sparse, values_of};
 use pages::row::Element;
 
 const BIT_METRICS: [Metric; 2] = [Metric::Hamming, Metric::Jaccard];
 const SPARSE_METRICS: [Metric; 4] = [Metric::L2, Metric::InnerProduct, Metric::Cosine, Metric::L1];
-
-/// Bit strings around random centers; the share of bits that are set differs between centers.
-fn bits(count: usize, dim: usize, clusters: usize, seed: u64) -> Vec<Value> {
-    let mut random = Random(seed);
-    let centers: Vec<Vec<bool>> = (0..clusters)
-        .map(|at| (0..dim).map(|_| random.uniform() < 0.1 + 0.5 * at as f32 / clusters as f32).collect())
-        .collect();
-    let mut row = || {
-        let center = &centers[random.next() as usize % clusters];
-        let mut bytes = vec![0; dim.div_ceil(8)];
-        for (at, &bit) in center.iter().enumerate() {
-            let is_set = bit != (random.uniform() < 0.08);
-            bytes[at / 8] |= u8::from(is_set) << (at % 8);
-        }
-        Value::Bits(bytes)
-    };
-    (0..count).map(|_| row()).collect()
-}
-
-/// Sparse vectors that share most of their dimensions with others of their topic, as learned term weights do.
-fn sparse(count: usize, dim: usize, topics: usize, seed: u64) -> Vec<Value> {
-    let mut random = Random(seed);
-    let terms = 40.min(dim);
-    let topic_terms: Vec<Vec<u32>> =
-        (0..topics).map(|_| (0..terms).map(|_| (random.next() % dim as u64) as u32).collect()).collect();
-    let mut row = || {
-        let mut pairs = std::collections::BTreeMap::new();
-        let topic = &topic_terms[random.next() as usize % topics];
-        for _ in 0..20 {
-            pairs.insert(topic[random.next() as usize % terms], 0.2 + 2.0 * random.uniform());
-        }
-        for _ in 0..20 {
-            pairs.insert((random.next() % dim as u64) as u32, 0.1 + random.uniform());
-        }
-        let (indices, values) = pairs.into_iter().unzip();
-        Value::Sparse(indices, values)
-    };
-    (0..count).map(|_| row()).collect()
-}
-
-fn rows_of(element: Element, count: usize, dim: usize, groups: usize, seed: u64) -> Vec<Value> {
-    if element == Element::Bit { bits(count, dim, groups, seed) } else { sparse(count, dim, groups, seed) }
-}
 
 /// The share of the ten nearest that a search with the calibrated effort finds; rows as near as the tenth count.
 fn recall(index: &Index, metric: Metric, rows: &[Value], queries: &[Value]) -> f64 {
@@ -108,7 +65,7 @@ fn every_row_is_offered_once_and_its_value_lies_between_its_bounds() {
     let cases = cases.into_iter().chain(SPARSE_METRICS.map(|metric| (Element::Sparse, metric)));
     for (element, metric) in cases {
         for dim in [9, 1_300, 20_000] {
-            let rows = rows_of(element, 802, dim, 5, 8);
+            let rows = values_of(element, 802, dim, 5, 8);
             let (rows, queries) = rows.split_at(800);
             let (first, rest) = rows.split_at(600);
             let index = Index::build_values(element, metric, dim, &[first]);
@@ -171,7 +128,7 @@ fn sparse_vectors_of_every_length() {
 fn equal_rows_share_a_node() {
     for element in [Element::Bit, Element::Sparse] {
         let metric = if element == Element::Bit { Metric::Hamming } else { Metric::Cosine };
-        let mut rows = rows_of(element, 700, 500, 20, 6);
+        let mut rows = values_of(element, 700, 500, 20, 6);
         let copies: Vec<Value> = (0..2_000).map(|at| rows[at % 3].clone()).collect();
         rows.extend(copies);
         let index = Index::build_values(element, metric, 500, &[&rows]);

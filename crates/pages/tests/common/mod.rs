@@ -106,6 +106,56 @@ fn spread_bits(bits: &[u8]) -> Vec<f64> {
     (0..8 * bits.len()).map(|at| f64::from(bits[at / 8] >> (at % 8) & 1)).collect()
 }
 
+/// Bit strings around random centers; the share of bits that are set differs between centers.
+pub fn bits(count: usize, dim: usize, clusters: usize, seed: u64) -> Vec<Value> {
+    let mut random = Random(seed);
+    let centers: Vec<Vec<bool>> = (0..clusters)
+        .map(|at| (0..dim).map(|_| random.uniform() < 0.1 + 0.5 * at as f32 / clusters as f32).collect())
+        .collect();
+    let mut row = || {
+        let center = &centers[random.next() as usize % clusters];
+        let mut bytes = vec![0; dim.div_ceil(8)];
+        for (at, &bit) in center.iter().enumerate() {
+            let is_set = bit != (random.uniform() < 0.08);
+            bytes[at / 8] |= u8::from(is_set) << (at % 8);
+        }
+        Value::Bits(bytes)
+    };
+    (0..count).map(|_| row()).collect()
+}
+
+/// Sparse vectors that share most of their dimensions with others of their topic, as learned term weights do.
+pub fn sparse(count: usize, dim: usize, topics: usize, seed: u64) -> Vec<Value> {
+    let mut random = Random(seed);
+    let terms = 40.min(dim);
+    let topic_terms: Vec<Vec<u32>> =
+        (0..topics).map(|_| (0..terms).map(|_| (random.next() % dim as u64) as u32).collect()).collect();
+    let mut row = || {
+        let mut pairs = std::collections::BTreeMap::new();
+        let topic = &topic_terms[random.next() as usize % topics];
+        for _ in 0..20 {
+            pairs.insert(topic[random.next() as usize % terms], 0.2 + 2.0 * random.uniform());
+        }
+        for _ in 0..20 {
+            pairs.insert((random.next() % dim as u64) as u32, 0.1 + random.uniform());
+        }
+        let (indices, values) = pairs.into_iter().unzip();
+        Value::Sparse(indices, values)
+    };
+    (0..count).map(|_| row()).collect()
+}
+
+/// Rows of any element, around `groups` centers.
+pub fn values_of(element: Element, count: usize, dim: usize, groups: usize, seed: u64) -> Vec<Value> {
+    match element {
+        Element::Bit => bits(count, dim, groups, seed),
+        Element::Sparse => sparse(count, dim, groups, seed),
+        Element::Float4 | Element::Float2 => {
+            clustered(count, dim, groups, seed).into_iter().map(Value::Dense).collect()
+        }
+    }
+}
+
 pub fn tid_of_row(row: usize) -> HeapTid {
     HeapTid { block: (row / 100) as u32, offset: (row % 100 + 1) as u16 }
 }
