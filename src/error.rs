@@ -253,6 +253,8 @@ pub enum IndexError {
     OutOfMemory,
     /// The work was told to stop, but no interrupt was raised.
     Cancelled,
+    /// Maintenance made way for somebody who waits for the index.
+    Stopped,
     /// A function that wants an index was given a number that no relation has.
     NoRelation {
         oid: u32,
@@ -334,6 +336,7 @@ impl IndexError {
                 .set_detail("The index build could not get the memory for its next segment.")
                 .set_hint("Lower maintenance_work_mem."),
             Self::Cancelled => new_report(Code::ERRCODE_QUERY_CANCELED, "index build was canceled"),
+            Self::Stopped => new_report(Code::ERRCODE_QUERY_CANCELED, "index maintenance was canceled"),
             Self::NoRelation { oid } => {
                 new_report(Code::ERRCODE_UNDEFINED_TABLE, format!("relation with OID {oid} does not exist"))
             }
@@ -371,6 +374,13 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
             ),
         )
         .set_hint("Install a newer proxima or REINDEX it."),
+        // SAFETY: a variable of the backend. On a standby blocks are used again under old snapshots.
+        Problem::Misplaced if unsafe { pg_sys::RecoveryInProgress() } => new_report(
+            Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            "canceling statement due to conflict with recovery",
+        )
+        .set_detail(format!("The primary has used block {block} of index \"{index}\" for something else."))
+        .set_hint("Try again."),
         Problem::Misplaced => {
             corrupted(format!("index \"{index}\" contains an unexpected page at block {block}"))
         }

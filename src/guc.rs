@@ -410,3 +410,24 @@ fn is_defined(name: &CStr) -> bool {
             && flags & pg_sys::GUC_CUSTOM_PLACEHOLDER == 0
     }
 }
+
+/// Memory in bytes that maintenance may take in this process.
+pub fn maintenance_memory() -> u64 {
+    // SAFETY: what this process is, and a plain setting in kilobytes.
+    let (is_autovacuum, maintenance) = unsafe {
+        (pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER, pg_sys::maintenance_work_mem)
+    };
+    let of_autovacuum = text_of(c"autovacuum_work_mem").and_then(|text| text.parse::<i64>().ok());
+    let of_autovacuum = of_autovacuum.filter(|kilobytes| is_autovacuum && *kilobytes >= 0);
+    of_autovacuum.unwrap_or(i64::from(maintenance)) as u64 * 1024
+}
+
+/// When pending rows are flushed.
+pub struct PendingLimits {
+    pub bytes: u64,
+    pub rows: u64,
+    pub age_us: u64,
+}
+pub unsafe fn pending_limits(_index: pg_sys::Relation) -> PendingLimits {
+    PendingLimits { bytes: 4 << 20, rows: 4000, age_us: 60_000_000 }
+}

@@ -64,7 +64,7 @@ fn check_text(index: u32) -> String {
         .collect();
     format!(
         "{{\"sound\": {}, \"segments\": {}, \"segment_rows\": {}, \"pending_rows\": {}, \"dead_rows\": {}, \
-         \"nodes\": {}, \"unreachable_nodes\": {}, \"repeated_tids\": {}, \"orphan_blocks\": {}, \
+         \"nodes\": {}, \"unreachable_nodes\": {}, \"repeated_tids\": {}, \"free_blocks\": {}, \
          \"problems\": [{}]}}",
         report.is_sound(),
         report.segments,
@@ -74,7 +74,7 @@ fn check_text(index: u32) -> String {
         report.nodes,
         report.unreachable_nodes,
         report.repeated_tids,
-        report.orphan_blocks,
+        report.free_blocks,
         problems.join(", ")
     )
 }

@@ -103,6 +103,40 @@ pub unsafe fn read_shared(
     }
 }
 
+/// Pins and exclusively locks a block that exists, as zeros: what it holds is not read.
+///
+/// # Safety
+/// As [`read_shared`]; and nothing refers to the block.
+pub unsafe fn zeroed(relation: pg_sys::Relation, block: BlockNumber) -> pg_sys::Buffer {
+    // SAFETY: by the contract.
+    unsafe {
+        pg_sys::ReadBufferExtended(
+            relation,
+            pg_sys::ForkNumber::MAIN_FORKNUM,
+            block,
+            pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK,
+            std::ptr::null_mut(),
+        )
+    }
+}
+
+/// Fills a buffer that is pinned and exclusively locked with a page, and releases it.
+///
+/// # Safety
+/// The caller owns the pin and the lock.
+pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes) {
+    // SAFETY: by the contract; a buffer holds BLCKSZ = 8192 bytes.
+    unsafe {
+        std::ptr::copy_nonoverlapping(
+            page.as_ptr(),
+            pg_sys::BufferGetBlock(buffer).cast::<u8>(),
+            pages::PAGE_SIZE,
+        );
+        pg_sys::MarkBufferDirty(buffer);
+        pg_sys::UnlockReleaseBuffer(buffer);
+    }
+}
+
 /// Asks the processor to load bytes of a page whose buffer is known by a hint. A stale hint costs nothing but the
 /// wasted load.
 #[inline]

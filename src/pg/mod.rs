@@ -6,6 +6,8 @@ pub mod buffer;
 pub mod compat;
 pub mod datum;
 pub mod detoast;
+pub mod horizon;
+pub mod lock;
 pub mod message;
 pub mod progress;
 pub mod reloptions;
@@ -13,6 +15,7 @@ pub mod report;
 pub mod text;
 pub mod threads;
 pub mod tid;
+pub mod time;
 
 /// A random number from PostgreSQL's strong source.
 pub fn random_u64() -> u64 {

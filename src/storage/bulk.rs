@@ -8,6 +8,8 @@ use pages::pager::BulkWriter;
 use pages::{BlockNumber, PAGE_SIZE, PageBytes};
 use pgrx::pg_sys;
 
+use crate::pg::buffer;
+
 /// Appends pages to a new index file.
 pub struct BulkPages {
     relation: pg_sys::Relation,
@@ -26,6 +28,11 @@ impl BulkPages {
         Self { relation, first, next: first }
     }
 
+    /// The block behind the last one that was appended.
+    pub fn end(&self) -> BlockNumber {
+        self.next
+    }
+
     /// Whether nothing has been appended.
     pub fn is_empty(&self) -> bool {
         self.next == self.first
@@ -34,9 +41,12 @@ impl BulkPages {
     /// Replaces a page that this writer has appended.
     pub fn replace(&mut self, block: BlockNumber, page: &PageBytes) {
         assert!((self.first..self.next).contains(&block), "only pages of this build are replaced");
-        // SAFETY: the relation is open and the block exists.
-        let buffer = unsafe { pg_sys::ReadBuffer(self.relation, block) };
-        self.fill(buffer, page, true);
+        // SAFETY: the relation is open and the block exists; the buffer is pinned and locked here.
+        unsafe {
+            let buffer = pg_sys::ReadBuffer(self.relation, block);
+            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            buffer::fill(buffer, page);
+        }
     }
 
     /// Logs all pages, if the index is logged.
@@ -55,38 +65,13 @@ impl BulkPages {
             }
         }
     }
-
-    fn fill(&self, buffer: pg_sys::Buffer, page: &PageBytes, lock: bool) {
-        // SAFETY: the buffer is pinned, exclusively locked here, and holds BLCKSZ bytes.
-        unsafe {
-            if lock {
-                pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
-            }
-            std::ptr::copy_nonoverlapping(
-                page.as_ptr(),
-                pg_sys::BufferGetBlock(buffer).cast::<u8>(),
-                PAGE_SIZE,
-            );
-            pg_sys::MarkBufferDirty(buffer);
-            pg_sys::UnlockReleaseBuffer(buffer);
-        }
-    }
 }
 
 impl BulkWriter for BulkPages {
     fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError> {
         pgrx::check_for_interrupts!();
         // SAFETY: the relation is open, and nobody else extends its file.
-        let buffer = unsafe {
-            pg_sys::ReadBufferExtended(
-                self.relation,
-                pg_sys::ForkNumber::MAIN_FORKNUM,
-                pg_sys::InvalidBlockNumber,
-                pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK,
-                std::ptr::null_mut(),
-            )
-        };
-        self.fill(buffer, page, false);
+        unsafe { buffer::fill(buffer::zeroed(self.relation, pg_sys::InvalidBlockNumber), page) };
         let block = self.next;
         self.next += 1;
         Ok(block)

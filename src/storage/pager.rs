@@ -75,6 +75,22 @@ impl Pager for RelationPager<'_> {
         blocks
     }
 
+    fn extend_to(&self, blocks: BlockNumber) {
+        if blocks <= self.hints.blocks.get() || blocks <= self.block_count() {
+            return;
+        }
+        // SAFETY: the relation is open, by the contract of `new`. The extension lock keeps two backends from adding
+        // the same block.
+        unsafe {
+            pg_sys::LockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
+            for _ in self.block_count()..blocks {
+                pg_sys::ReleaseBuffer(pg_sys::ReadBuffer(self.relation, pg_sys::InvalidBlockNumber));
+            }
+            pg_sys::UnlockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
+        }
+        self.block_count();
+    }
+
     #[inline]
     fn prefetch(&self, block: BlockNumber, offset: usize, length: usize) {
         buffer::prefetch(self.hints.get(block), offset, length);
@@ -123,19 +139,11 @@ impl PageChange for Change<'_> {
         Ok(self.register(block, buffer, 0))
     }
 
-    fn new_page(&mut self) -> Result<(BlockNumber, &mut PageBytes), PageError> {
-        let relation = self.pager.relation;
-        // SAFETY: the relation is open, by the contract of `RelationPager::new`. The extension lock keeps two
-        // backends from adding the same block.
-        let (block, buffer) = unsafe {
-            pg_sys::LockRelationForExtension(relation, pg_sys::ExclusiveLock as i32);
-            let buffer = pg_sys::ReadBuffer(relation, pg_sys::InvalidBlockNumber);
-            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
-            pg_sys::UnlockRelationForExtension(relation, pg_sys::ExclusiveLock as i32);
-            (pg_sys::BufferGetBlockNumber(buffer), buffer)
-        };
-        let page = self.register(block, buffer, pg_sys::GENERIC_XLOG_FULL_IMAGE);
-        Ok((block, page))
+    fn fresh_page(&mut self, block: BlockNumber) -> Result<&mut PageBytes, PageError> {
+        self.pager.extend_to(block + 1);
+        // SAFETY: the relation is open, by the contract of `RelationPager::new`; the block exists.
+        let buffer = unsafe { buffer::zeroed(self.pager.relation, block) };
+        Ok(self.register(block, buffer, pg_sys::GENERIC_XLOG_FULL_IMAGE))
     }
 
     fn commit(mut self) {

@@ -6,10 +6,11 @@
 use std::collections::HashSet;
 
 use crate::error::PageError;
-use crate::format::meta::Meta;
+use crate::format::meta::{BlockRun, Meta};
 use crate::format::node::{NodeView, VectorAddress};
 use crate::format::page::{self, PageKind};
 use crate::format::segment::SegmentHeader;
+use crate::maintain::retired_runs;
 use crate::pager::{BlockNumber, Pager};
 use crate::pending;
 use crate::plan::{NodePlan, OwnCode};
@@ -31,8 +32,8 @@ pub struct Report {
     pub nodes: u64,
     /// Nodes that no path from the entry points reaches.
     pub unreachable_nodes: u64,
-    /// Blocks that nothing refers to: left behind by crashes, harmless.
-    pub orphan_blocks: u64,
+    /// Blocks that can be given out again.
+    pub free_blocks: u64,
     /// Heap TIDs that two live entries name.
     pub repeated_tids: u64,
     /// What contradicts the format; empty in a sound index.
@@ -53,13 +54,15 @@ struct Checker<'a, P> {
     pager: &'a P,
     report: Report,
     blocks: HashSet<BlockNumber>,
+    /// Blocks given out so far.
+    end: BlockNumber,
     live: HashSet<HeapTid>,
 }
 
 /// Checks everything. Problems are listed, not raised.
 pub fn check<P: Pager>(pager: &P) -> Report {
     let mut checker =
-        Checker { pager, report: Report::default(), blocks: HashSet::new(), live: HashSet::new() };
+        Checker { pager, report: Report::default(), blocks: HashSet::new(), end: 0, live: HashSet::new() };
     if let Err(error) = checker.check_index() {
         checker.problem(error);
     }
@@ -76,6 +79,7 @@ impl<P: Pager> Checker<'_, P> {
     fn check_index(&mut self) -> Result<(), PageError> {
         let meta = Meta::load(&*self.pager.read(0)?)?;
         self.blocks.insert(0);
+        self.end = meta.blocks;
         for entry in meta.segments() {
             self.report.segments += 1;
             self.blocks.insert(entry.header);
@@ -86,8 +90,11 @@ impl<P: Pager> Checker<'_, P> {
         if let Err(error) = self.check_pending(&meta) {
             self.problem(error);
         }
-        let blocks = self.pager.block_count();
-        self.report.orphan_blocks = (0..blocks).filter(|block| !self.blocks.contains(block)).count() as u64;
+        if let Err(error) = self.check_space(&meta) {
+            self.problem(error);
+        }
+        let is_free = |block: &BlockNumber| !self.blocks.contains(block);
+        self.report.free_blocks = (0..meta.blocks).filter(is_free).count() as u64;
         Ok(())
     }
 
@@ -247,7 +254,7 @@ impl<P: Pager> Checker<'_, P> {
 
     fn check_pending(&mut self, meta: &Meta) -> Result<(), PageError> {
         let (report, live) = (&mut self.report, &mut self.live);
-        pending::for_each(self.pager, meta, &mut |entry, _| {
+        pending::for_each(self.pager, meta, meta.chains(), &mut |entry, _| {
             if entry.is_dead() {
                 report.dead_rows += 1;
             } else {
@@ -255,11 +262,40 @@ impl<P: Pager> Checker<'_, P> {
                 report.repeated_tids += u64::from(!live.insert(entry.tid()));
             }
         })?;
-        let blocks = &mut self.blocks;
-        pending::for_each_page(self.pager, meta, &mut |block, _, _| {
-            blocks.insert(block);
+        let mut runs = Vec::new();
+        pending::for_each_page(self.pager, meta, meta.chains(), &mut |block, _, _| {
+            runs.push(BlockRun { block, count: 1 });
             Ok(())
-        })
+        })?;
+        self.claim_blocks(&runs);
+        Ok(())
+    }
+
+    /// Checks that nothing else has blocks that are set aside, claimed or retired.
+    fn check_space(&mut self, meta: &Meta) -> Result<(), PageError> {
+        self.claim_blocks(&meta.pool);
+        self.claim_blocks(&meta.flush_claim);
+        self.claim_blocks(&meta.merge_claim);
+        for entry in meta.retired() {
+            let mut runs = Vec::new();
+            retired_runs(self.pager, entry.page, &mut runs)?;
+            self.claim_blocks(&runs);
+        }
+        Ok(())
+    }
+
+    fn claim_blocks(&mut self, runs: &[BlockRun]) {
+        for run in runs.iter().filter(|run| run.count > 0) {
+            if run.end() > u64::from(self.end) {
+                self.problem(PageError::damaged(run.block, "block that was never given out"));
+                continue;
+            }
+            for block in run.block..run.block + run.count {
+                if !self.blocks.insert(block) {
+                    self.problem(PageError::damaged(block, "block that two parts of the index claim"));
+                }
+            }
+        }
     }
 }
 

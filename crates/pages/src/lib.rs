@@ -1,12 +1,13 @@
 //! Bytes on pages, and the algorithms over pages, for any [`pager::Pager`].
 //!
 //! An index is a manifest (block 0), segments that never change except for dead marks, and chains of pending pages
-//! that only grow. FORMAT.md has every byte; [`format`] is its source.
+//! that grow. [`maintain`] moves rows between them. FORMAT.md has every byte; [`format`] is its source.
 #![forbid(unsafe_code)]
 
 pub mod check;
 pub mod error;
 pub mod format;
+pub mod maintain;
 pub mod mem_pager;
 pub mod pager;
 pub mod pending;

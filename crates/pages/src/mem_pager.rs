@@ -10,12 +10,12 @@ use std::rc::Rc;
 
 use crate::error::{PageError, Problem};
 use crate::format::page;
-use crate::pager::{BlockNumber, BulkWriter, PAGE_SIZE, PageBytes, PageChange, Pager};
+use crate::pager::{BlockNumber, BulkWriter, PAGE_SIZE, PageBytes, PageChange, PageSink, Pager};
 
 /// Pages in memory. See the module's head.
 #[derive(Default)]
 pub struct MemPager {
-    pages: RefCell<Vec<Rc<PageBytes>>>,
+    pages: Rc<RefCell<Vec<Rc<PageBytes>>>>,
     commits: Cell<u64>,
     commits_max: Cell<Option<u64>>,
 }
@@ -34,7 +34,8 @@ impl Deref for MemPage {
 pub struct MemChange<'p> {
     pager: &'p MemPager,
     pages: Vec<(BlockNumber, Box<PageBytes>)>,
-    new_from: Option<BlockNumber>,
+    /// The last existing page that was named.
+    locked: Option<BlockNumber>,
 }
 
 impl MemPager {
@@ -51,6 +52,11 @@ impl MemPager {
     /// Ends the crash: what was committed before it is there, pages that no commit filled are zero.
     pub fn restart(&self) {
         self.commits_max.set(None);
+    }
+
+    /// A sink for whole pages.
+    pub fn sink(&self) -> MemSink {
+        MemSink { pages: Rc::clone(&self.pages), is_down: self.is_down() }
     }
 
     /// Commits that reached the store.
@@ -81,12 +87,39 @@ impl Pager for MemPager {
     }
 
     fn change(&self) -> MemChange<'_> {
-        MemChange { pager: self, pages: Vec::new(), new_from: None }
+        MemChange { pager: self, pages: Vec::new(), locked: None }
     }
 
     fn block_count(&self) -> BlockNumber {
         self.pages.borrow().len() as BlockNumber
     }
+
+    fn extend_to(&self, blocks: BlockNumber) {
+        let mut pages = self.pages.borrow_mut();
+        while pages.len() < blocks as usize {
+            pages.push(Rc::new([0; PAGE_SIZE]));
+        }
+    }
+}
+
+/// Whole pages on their way into a [`MemPager`].
+pub struct MemSink {
+    pages: Rc<RefCell<Vec<Rc<PageBytes>>>>,
+    is_down: bool,
+}
+
+impl PageSink for MemSink {
+    fn write(&mut self, block: BlockNumber, page: &PageBytes) -> Result<(), PageError> {
+        let mut pages = self.pages.borrow_mut();
+        let count = pages.len().max(block as usize + 1);
+        pages.resize_with(count, || Rc::new([0; PAGE_SIZE]));
+        if !self.is_down {
+            pages[block as usize] = Rc::new(*page);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) {}
 }
 
 impl PageChange for MemChange<'_> {
@@ -95,9 +128,10 @@ impl PageChange for MemChange<'_> {
             return Ok(&mut self.pages[at].1);
         }
         assert!(
-            self.pages.iter().all(|(own, _)| *own < block),
+            self.locked.is_none_or(|last| last < block),
             "pages of a change are locked in ascending order"
         );
+        self.locked = Some(block);
         assert!(self.pages.len() < Self::PAGES_MAX, "a change has at most four pages");
         let page = self.pager.read(block)?;
         self.pages.push((block, Box::new(*page)));
@@ -105,15 +139,14 @@ impl PageChange for MemChange<'_> {
         Ok(&mut self.pages[last].1)
     }
 
-    fn new_page(&mut self) -> Result<(BlockNumber, &mut PageBytes), PageError> {
+    fn fresh_page(&mut self, block: BlockNumber) -> Result<&mut PageBytes, PageError> {
         assert!(self.pages.len() < Self::PAGES_MAX, "a change has at most four pages");
-        let block = self.pager.block_count();
+        assert!(self.pages.iter().all(|(own, _)| *own != block), "a fresh page is named once");
         // The file grows at once, as in PostgreSQL; without a commit the page stays zero.
-        self.pager.pages.borrow_mut().push(Rc::new([0; PAGE_SIZE]));
-        self.new_from.get_or_insert(block);
+        self.pager.extend_to(block + 1);
         self.pages.push((block, Box::new([0; PAGE_SIZE])));
         let last = self.pages.len() - 1;
-        Ok((block, &mut self.pages[last].1))
+        Ok(&mut self.pages[last].1)
     }
 
     fn commit(self) {

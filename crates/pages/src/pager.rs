@@ -36,6 +36,9 @@ pub trait Pager {
     /// Blocks in the store at this moment.
     fn block_count(&self) -> BlockNumber;
 
+    /// Makes the store at least so long, with pages of zeros. No lock may be held.
+    fn extend_to(&self, blocks: BlockNumber);
+
     /// Says that `length` bytes from `offset` of this block will be read soon. May do nothing.
     fn prefetch(&self, _block: BlockNumber, _offset: usize, _length: usize) {}
 }
@@ -55,11 +58,29 @@ pub trait PageChange {
     /// If the store has no such block.
     fn page(&mut self, block: BlockNumber) -> Result<&mut PageBytes, PageError>;
 
-    /// A new page of zeros behind the last one. Until `commit` nobody else can reach it.
-    fn new_page(&mut self) -> Result<(BlockNumber, &mut PageBytes), PageError>;
+    /// A page of zeros in the place of a block that nothing refers to, so that nobody else can reach it until
+    /// `commit`. The store grows when it has no such block yet.
+    ///
+    /// # Errors
+    /// If the store can't grow so far.
+    fn fresh_page(&mut self, block: BlockNumber) -> Result<&mut PageBytes, PageError>;
 
     /// Makes the change true.
     fn commit(self);
+}
+
+/// Whole pages written in the place of blocks that nothing refers to.
+///
+/// They are durable, as whole images, once `finish` has returned.
+pub trait PageSink {
+    /// Writes a page.
+    ///
+    /// # Errors
+    /// If the store can't grow so far.
+    fn write(&mut self, block: BlockNumber, page: &PageBytes) -> Result<(), PageError>;
+
+    /// Makes what was written durable.
+    fn finish(&mut self);
 }
 
 /// Pages written in sequence that nothing refers to yet: the segment of a build or a merge.

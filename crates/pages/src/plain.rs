@@ -45,7 +45,7 @@ pub struct PendingRows<'a, P> {
 }
 
 impl<'a, P: Pager> PendingRows<'a, P> {
-    /// `query`: about the centroid that the meta page names. Without one, rows get `unranked_flag`.
+    /// `query`: about the origin. Without one, rows get `unranked_flag`.
     pub fn new(pager: &'a P, meta: &'a Meta, query: Option<&'a SegmentQuery>, unranked_flag: u16) -> Self {
         Self { pager, meta, query, unranked_flag }
     }
@@ -73,7 +73,7 @@ impl<P: Pager> Graph for PendingRows<'_, P> {
     fn prefetch(&self, _id: u32) {}
 
     fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {
-        pending::for_each(self.pager, self.meta, &mut |entry, own| {
+        pending::for_each(self.pager, self.meta, self.meta.chains(), &mut |entry, own| {
             if entry.is_dead() {
                 return;
             }

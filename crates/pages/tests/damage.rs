@@ -33,7 +33,7 @@ fn exercise(index: &Index, query: &Value) {
     let Ok(meta) = pages::format::meta::Meta::load(&index.pager.read(0).expect("there")) else { return };
     let space = &index.space;
     let is_same = meta.element() == Some(space.element()) && meta.metric == space.metric() as u8;
-    if !is_same || meta.dim as usize != space.dim() || meta.centroid_segment > 1 {
+    if !is_same || meta.dim as usize != space.dim() {
         return;
     }
     let _ = check(&index.pager);

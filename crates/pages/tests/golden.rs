@@ -10,10 +10,11 @@ use std::path::PathBuf;
 
 use ann::build::FlatGraph;
 use pages::check::check;
-use pages::format::meta::{Meta, MetaParams, Stripe};
+use pages::format::meta::{BlockRun, Chain, LastMove, Meta, MetaParams, Retired};
 use pages::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
 use pages::format::page::{self, PageKind};
 use pages::format::pending::{self, Entries, PendingEntry};
+use pages::format::retired::page_of;
 use pages::format::segment::{CurvePoint, SegmentHeader, TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
 use pages::mem_pager::MemPager;
 use pages::pager::{BulkWriter, PageChange, Pager};
@@ -22,13 +23,13 @@ use pages::row::SparseRow;
 use pages::segment::calibrate;
 use pages::segment::encode::{ByteCode, EncodedNodes};
 use pages::segment::write::{write_header, write_pages};
-use pages::{PAGE_SIZE, PageBytes};
+use pages::{NO_BLOCK, PAGE_SIZE, PageBytes};
 
 const DIM: usize = 70;
 const PADDED_DIM: usize = 128;
 
 /// The pages of the index by block.
-const INDEX: [&str; 10] = [
+const INDEX: [&str; 11] = [
     "v1_meta.hex",
     "v1_centroid.hex",
     "v1_nodes_inline.hex",
@@ -39,6 +40,7 @@ const INDEX: [&str; 10] = [
     "v1_tids_second.hex",
     "v1_segment_second.hex",
     "v1_pending.hex",
+    "v1_retired.hex",
 ];
 
 fn path(name: &str) -> PathBuf {
@@ -137,6 +139,7 @@ fn write_segment(pager: &MemPager, meta: &mut Meta, plan: NodePlan, first_row: u
     let block = write_header(&mut &*pager, segment, &header).expect("room");
     let entry = &mut meta.segments[meta.segment_count as usize];
     (entry.segment, entry.header, entry.rows, entry.pages) = (segment, block, header.rows, header.pages + 1);
+    entry.navigator = 1;
     meta.segment_count += 1;
     meta.next_segment += 1;
 }
@@ -145,7 +148,7 @@ fn pending_page() -> PageBytes {
     let mut bytes = [0; PAGE_SIZE];
     let own_bytes = plan(8, 1, 1).own_bytes();
     let entries = Entries::Fixed { own_bytes };
-    entries.init(&mut bytes);
+    entries.init(&mut bytes, PENDING);
     for row in 20..23u32 {
         let TidEntry { block, offset, flags } = tid(row, 0);
         let entry = PendingEntry { block, offset, flags, scale: row as f32, error: 0.25 };
@@ -156,15 +159,35 @@ fn pending_page() -> PageBytes {
 }
 
 fn push(entries: Entries, bytes: &mut PageBytes, entry: &PendingEntry, own: &[u8]) {
-    let page = entries.check(bytes, 0).expect("sound");
+    let page = entries.check(bytes, 0, PENDING).expect("sound");
     entries.push(bytes, page, entry, own);
 }
 
 fn mark_second_dead(entries: Entries, bytes: &mut PageBytes) {
-    let page = entries.check(bytes, 0).expect("sound");
+    let page = entries.check(bytes, 0, PENDING).expect("sound");
     let start = entries.iter(bytes, page).nth(1).expect("three entries").0;
     pending::mark_dead(bytes, start);
 }
+
+/// What maintenance keeps in the meta page; adds a page with a list of retired blocks.
+fn fill_maintenance(pager: &MemPager, meta: &mut Meta) {
+    let block = pager.block_count();
+    let runs = [BlockRun { block, count: 1 }, BlockRun { block: block + 1, count: 3 }];
+    (&mut &*pager).append(&page_of(&runs, PENDING + 1, NO_BLOCK)).expect("room");
+    meta.retired[0] = Retired { stamp: 0x1_0000_0003, page: block, blocks: 4 };
+    meta.retired_count = 1;
+    meta.pool[0] = BlockRun { block: block + 4, count: 2 };
+    meta.flush_claim[0] = BlockRun { block: block + 6, count: 1 };
+    meta.merge_claim[1] = BlockRun { block: block + 7, count: 5 };
+    (meta.blocks, meta.next_segment, meta.reused) = (block + 13, PENDING + 2, 77);
+    (meta.pending_since, meta.flushes, meta.merges) = (8_000_000, 5, 2);
+    meta.last_flush = LastMove { at: 7_000_000, rows: 40, cause: 1 };
+    meta.last_merge = LastMove { at: 6_000_000, rows: 90, cause: 6 };
+    meta.segments[0].dead = 1;
+}
+
+/// The number of the chain of pending pages.
+const PENDING: u32 = 9;
 
 fn index() -> MemPager {
     let pager = MemPager::new();
@@ -185,9 +208,10 @@ fn index() -> MemPager {
     (&pager).append(&bytes).expect("room");
     write_segment(&pager, &mut meta, plan(8, 1, 1), 0);
     write_segment(&pager, &mut meta, plan(16, 2, 0), 10);
-    (meta.centroid, meta.centroid_segment) = (1, 1);
     let block = (&pager).append(&pending_page()).expect("room");
-    meta.stripes[3] = Stripe { head: block, tail: block };
+    meta.stripes[3] = Chain { number: PENDING, head: block, tail: block, pages: 1 };
+    meta.next_segment = PENDING + 1;
+    fill_maintenance(&pager, &mut meta);
     let mut change = pager.change();
     meta.store(change.page(0).expect("meta"));
     change.commit();
@@ -211,7 +235,7 @@ fn golden_pages_can_be_read() {
     }
     let report = check(&pager);
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.segments, report.nodes, report.orphan_blocks), (2, 10, 0));
+    assert_eq!((report.segments, report.nodes, report.free_blocks), (2, 10, 1));
     assert_eq!((report.segment_rows, report.pending_rows, report.dead_rows), (14, 2, 3));
     let header = SegmentHeader::load(&pager.read(4).expect("there"), 4, 1, PADDED_DIM as u32).expect("sound");
     assert_eq!((header.curve_count, header.curve[1].gamma), (2, 1.25));
@@ -295,9 +319,8 @@ fn sparse_index() -> MemPager {
     let entry = &mut meta.segments[0];
     (entry.segment, entry.header, entry.rows, entry.pages) = (1, block, header.rows, header.pages + 1);
     (meta.segment_count, meta.next_segment) = (1, 2);
-    (meta.centroid, meta.centroid_segment) = (1, 1);
     let mut bytes = [0; PAGE_SIZE];
-    Entries::Variable.init(&mut bytes);
+    Entries::Variable.init(&mut bytes, PENDING);
     for row in 20..23u32 {
         let TidEntry { block, offset, flags } = tid(row, if row == 22 { TID_FIRST } else { 0 });
         let entry = PendingEntry { block, offset, flags, scale: 0.0, error: 0.0 };
@@ -305,7 +328,8 @@ fn sparse_index() -> MemPager {
     }
     mark_second_dead(Entries::Variable, &mut bytes);
     let block = (&pager).append(&bytes).expect("room");
-    meta.stripes[5] = Stripe { head: block, tail: block };
+    meta.stripes[5] = Chain { number: PENDING, head: block, tail: block, pages: 1 };
+    (meta.next_segment, meta.blocks) = (PENDING + 1, pager.block_count());
     let mut change = pager.change();
     meta.store(change.page(0).expect("meta"));
     change.commit();
@@ -321,5 +345,5 @@ fn pages_of_sparse_vectors_are_the_golden_ones() {
     }
     let report = check(&pager);
     assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.nodes, report.pending_rows, report.dead_rows, report.orphan_blocks), (5, 2, 2, 0));
+    assert_eq!((report.nodes, report.pending_rows, report.dead_rows, report.free_blocks), (5, 2, 2, 0));
 }

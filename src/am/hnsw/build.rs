@@ -17,10 +17,10 @@ use ann::Metric;
 use ann::build::{BuildError, Control};
 use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
-use pages::segment::build::{self, BuildOptions};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::Loader;
 use pages::space::Space;
-use pages::{NO_BLOCK, PAGE_SIZE, PageError};
+use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
@@ -197,6 +197,7 @@ impl<'b> Build<'b> {
             m: usize::from(meta.m),
             ef_construction: usize::from(meta.ef_construction),
             seed: meta.rotation_seed,
+            navigator: Navigator::Graph,
         };
         // SAFETY: plain settings; the first is in kilobytes.
         let (memory, workers) =
@@ -277,19 +278,13 @@ impl<'b> Build<'b> {
             BuildError::TooManyRows => IndexError::TooManyRows,
         })?;
         progress::phase(progress::Phase::WritingPages);
-        let segment = self.meta.next_segment;
+        let segment = self.meta.draw_number();
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
         let entry = build::write(&pager, self.pages, &self.space, segment, prepared)
             .map_err(|error| self.page_error(error))?;
-        if self.meta.centroid == NO_BLOCK && self.space.width() > 0 {
-            self.meta.centroid =
-                first_block(&pager, &entry, self.meta.padded_dim).map_err(|error| self.page_error(error))?;
-            self.meta.centroid_segment = segment;
-        }
         self.meta.segments[self.meta.segment_count as usize] = entry;
         self.meta.segment_count += 1;
-        self.meta.next_segment += 1;
         self.meta.generation += 1;
         progress::phase(progress::Phase::LoadingTuples);
         Ok(())
@@ -309,6 +304,8 @@ impl<'b> Build<'b> {
         if self.pages.is_empty() {
             self.pages.append(&page).map_err(|error| self.page_error(error))?;
         } else {
+            self.meta.blocks = self.pages.end();
+            self.meta.store_new(&mut page);
             self.pages.replace(0, &page);
         }
         Ok(())
@@ -318,16 +315,4 @@ impl<'b> Build<'b> {
         // SAFETY: the index stays open for the whole build.
         unsafe { IndexError::page(self.index, error) }
     }
-}
-
-/// The block where a segment's centroid starts. A build's pages are adjacent.
-fn first_block(
-    pager: &RelationPager<'_>,
-    entry: &pages::format::meta::SegmentEntry,
-    padded_dim: u32,
-) -> Result<u32, PageError> {
-    use pages::format::segment::SegmentHeader;
-    use pages::pager::Pager;
-    let header = SegmentHeader::load(&*pager.read(entry.header)?, entry.header, entry.segment, padded_dim)?;
-    Ok(header.block_of(header.centroid_page))
 }

@@ -14,9 +14,7 @@ use pages::error::PageError;
 use pages::format::meta::Meta;
 use pages::pager::Pager;
 use pages::segment::SegmentState;
-use pages::segment::read::load_centroid;
 use pages::space::Space;
-use pages::{BlockNumber, NO_BLOCK};
 use pgrx::pg_sys;
 
 use crate::error::IndexError;
@@ -48,9 +46,7 @@ pub struct Parsed {
     /// What the index does to vectors.
     pub space: Space,
     /// Its segments, in the manifest's order.
-    pub segments: Vec<SegmentState>,
-    /// What pending rows are relative to.
-    pub pending_centroid: Vec<f32>,
+    pub segments: Vec<Rc<SegmentState>>,
 }
 
 /// An index, opened for one statement.
@@ -82,10 +78,10 @@ impl OpenIndex {
             let is_current = |parsed: &Rc<Parsed>| {
                 (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation)
             };
-            let parsed = match known.filter(is_current) {
+            let parsed = match known.clone().filter(is_current) {
                 Some(parsed) => parsed,
                 None => {
-                    let parsed = Rc::new(parse(&pager, &meta)?);
+                    let parsed = Rc::new(parse(&pager, &meta, known.as_deref())?);
                     *entry.parsed.borrow_mut() = Some(Rc::clone(&parsed));
                     parsed
                 }
@@ -99,16 +95,15 @@ impl OpenIndex {
 }
 
 impl OpenIndex {
-    /// Rows of all segments when they were written.
+    /// Rows of all segments that vacuum has not marked.
     pub fn segment_rows(&self) -> u64 {
-        self.meta.segments().iter().map(|segment| u64::from(segment.rows)).sum()
+        self.meta.segments().iter().map(|segment| u64::from(segment.live())).sum()
     }
 
-    /// Rows that are in no segment, as far as `blocks`, the size of the file, tells.
-    pub fn pending_rows(&self, blocks: BlockNumber) -> u64 {
-        let in_segments: u64 = self.meta.segments().iter().map(|segment| u64::from(segment.pages)).sum();
+    /// Rows that are in no segment; a guess, which counts pages.
+    pub fn pending_rows(&self) -> u64 {
         let per_page = self.meta.pending_entries().map_or(1, |entries| entries.typical_per_page());
-        u64::from(blocks).saturating_sub(in_segments + 1) * per_page as u64
+        self.meta.pending_pages() * per_page as u64
     }
 }
 
@@ -126,26 +121,20 @@ fn entry_of(file: FileKey) -> Rc<Entry> {
     })
 }
 
-fn parse<P: Pager>(pager: &P, meta: &Meta) -> Result<Parsed, PageError> {
+/// Reads what the manifest names; `known`: an older state, whose segments are taken over where they are still there.
+fn parse<P: Pager>(pager: &P, meta: &Meta, known: Option<&Parsed>) -> Result<Parsed, PageError> {
     let metric = Metric::from_number(meta.metric).ok_or(PageError::damaged(0, "metric"))?;
     let element = meta.element().ok_or(PageError::damaged(0, "element"))?;
     let space = Space::new(element, metric, meta.dim, meta.rotation_seed);
+    let known = known.filter(|known| known.index_id == meta.index_id);
+    let known = known.map_or(&[][..], |known| &known.segments);
     let segments = meta
         .segments()
         .iter()
-        .map(|entry| SegmentState::load(pager, &space, entry.segment, entry.header))
+        .map(|entry| match known.iter().find(|state| state.segment == entry.segment) {
+            Some(state) => Ok(Rc::clone(state)),
+            None => SegmentState::load(pager, &space, entry.segment, entry.header).map(Rc::new),
+        })
         .collect::<Result<Vec<_>, _>>()?;
-    let pending_centroid = pending_centroid(pager, meta, &space)?;
-    Ok(Parsed { index_id: meta.index_id, generation: meta.generation, space, segments, pending_centroid })
-}
-
-/// The centroid that the meta page names: adjacent blocks, or the origin.
-fn pending_centroid<P: Pager>(pager: &P, meta: &Meta, space: &Space) -> Result<Vec<f32>, PageError> {
-    if meta.centroid == NO_BLOCK {
-        return Ok(vec![0.0; space.width()]);
-    }
-    let code = meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
-    let pages = pages::format::segment::centroid_pages(code, meta.padded_dim);
-    let blocks = (0..pages).map(|at| meta.centroid.wrapping_add(at) as BlockNumber);
-    load_centroid(pager, space.width(), meta.centroid_segment, blocks)
+    Ok(Parsed { index_id: meta.index_id, generation: meta.generation, space, segments })
 }

@@ -70,7 +70,7 @@ unsafe fn rows_share(info: *const pg_sys::IndexOptInfo) -> f64 {
     }
 }
 
-/// Rows that are in no segment, as far as the size of the file tells.
+/// Rows that are in no segment.
 unsafe fn pending_rows(info: *const pg_sys::IndexOptInfo) -> f64 {
     // SAFETY: the planner holds a lock on the index, so it can be opened without another.
     unsafe {
@@ -78,7 +78,7 @@ unsafe fn pending_rows(info: *const pg_sys::IndexOptInfo) -> f64 {
             return 0.0;
         }
         let index = pg_sys::index_open((*info).indexoid, pg_sys::NoLock as pg_sys::LOCKMODE);
-        let rows = super::cache::OpenIndex::new(index).map_or(0, |open| open.pending_rows((*info).pages));
+        let rows = super::cache::OpenIndex::new(index).map_or(0, |open| open.pending_rows());
         pg_sys::index_close(index, pg_sys::NoLock as pg_sys::LOCKMODE);
         rows as f64
     }

@@ -1,17 +1,23 @@
 //! `aminsert`: a row goes to the pending pages, visible at once to every snapshot that may see the row.
 //!
+//! When that makes too many of them, the insert flushes them; a flush costs about as much as the inserts did, and
+//! nobody else waits for it.
+//!
 //! No lock is held on entry or return.
 
+use pages::pending::{self, Backlog};
 use pages::segment::encode::encode_pending;
-use pages::{PageError, pending};
+use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
+use super::maintain::{self, Cause};
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
+use crate::guc;
 use crate::pg::detoast::Detoasted;
-use crate::pg::tid;
+use crate::pg::{tid, time};
 use crate::storage::RelationPager;
 
 /// See the module's head.
@@ -51,11 +57,27 @@ unsafe fn insert(
     // SAFETY: as above.
     let damaged = |error| unsafe { IndexError::page(index, error) };
     let code = open.meta.own_code().ok_or_else(|| damaged(PageError::damaged(0, "encoding")))?;
-    let centroid = &open.parsed.pending_centroid;
-    let (entry, own) = encode_pending(space, code, centroid, value.row(), tid::from_pg(heap_tid));
+    let (entry, own) = encode_pending(space, code, value.row(), tid::from_pg(heap_tid));
     // SAFETY: as above.
     let pager = unsafe { RelationPager::new(index, &open.hints) };
-    pending::append(&pager, &open.meta, stripe(), &entry, &own).map_err(damaged)
+    let now = time::statement_start();
+    let rows_per_page = open.meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u64;
+    let backlog = pending::append(&pager, &open.meta, (stripe(), now), &entry, &own).map_err(damaged)?;
+    let since = backlog.map_or(open.meta.pending_since, |backlog| backlog.since);
+    let is_old = |age_max: u64| age_max > 0 && since > 0 && now.saturating_sub(since) > age_max;
+    // SAFETY: as above.
+    unsafe {
+        let limits = guc::pending_limits(index);
+        let cause = match backlog {
+            Some(Backlog { pages, .. }) if pages * PAGE_SIZE as u64 > limits.bytes => Cause::Size,
+            Some(Backlog { pages, .. }) if limits.rows > 0 && pages * rows_per_page > limits.rows => {
+                Cause::Count
+            }
+            _ if is_old(limits.age_us) => Cause::Age,
+            _ => return Ok(()),
+        };
+        maintain::after_insert(index, cause)
+    }
 }
 
 /// The stripe that this backend appends to.

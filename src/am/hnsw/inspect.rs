@@ -32,7 +32,7 @@ pub struct IndexInfo {
     pub ef_construction: u16,
     /// Its segments.
     pub segments: Vec<SegmentInfo>,
-    /// Pages that belong to no segment, the meta page left out.
+    /// Pages of pending rows.
     pub pending_pages: u64,
 }
 
@@ -95,10 +95,6 @@ impl Inspected {
     pub fn info(&self) -> Result<IndexInfo, IndexError> {
         // SAFETY: the index is open while `self` lives.
         let open = unsafe { OpenIndex::new(self.0)? };
-        // SAFETY: as above.
-        let blocks =
-            unsafe { pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) };
-        let in_segments: u64 = open.meta.segments().iter().map(|entry| u64::from(entry.pages)).sum();
         let segments = open.parsed.segments.iter().map(|state| {
             let header = &state.header;
             SegmentInfo {
@@ -138,7 +134,7 @@ impl Inspected {
             m: open.meta.m,
             ef_construction: open.meta.ef_construction,
             segments: segments.collect(),
-            pending_pages: u64::from(blocks).saturating_sub(in_segments + 1),
+            pending_pages: open.meta.pending_pages(),
         })
     }
 

@@ -7,6 +7,9 @@
 //! # Why no interleaving gives a wrong row
 //! - *Scan and insert.* A row that a snapshot can see was inserted, and its index entry appended, before the snapshot
 //!   was taken, hence before the scan reads the meta page. Whatever is appended later is invisible to it.
+//! - *Scan, flush and merge.* See `pages::maintain`: a scan keeps the manifest that it read, and the pages that it
+//!   names keep what they hold while the scan's snapshot lives. On a standby nothing keeps them; a scan that meets a
+//!   page with another number than it expects stops with an error that asks to try again.
 //! - *Scan and build.* Segments become part of the index by one record on the meta page; before it nothing refers
 //!   to their pages. A scan reads the meta page once.
 //! - *Scan and vacuum; reuse of TIDs.* A scan may hold TIDs in memory, without pins, that vacuum then removes and
@@ -27,8 +30,10 @@ mod cost;
 pub mod handler;
 mod insert;
 pub mod inspect;
+mod maintain;
 mod opclass;
 pub mod options;
 mod scan;
 mod vacuum;
 mod validate;
+mod worker;

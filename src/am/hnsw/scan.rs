@@ -221,11 +221,8 @@ unsafe fn settings(index: pg_sys::Relation, method: Method, open: &OpenIndex) ->
         Method::Hnsw => guc::hnsw_settings(),
         Method::Ivfflat => {
             // SAFETY: by the contract.
-            let (blocks, lists) = unsafe {
-                let blocks = pg_sys::RelationGetNumberOfBlocksInFork(index, pg_sys::ForkNumber::MAIN_FORKNUM);
-                (blocks, ivfflat::lists(index))
-            };
-            guc::ivfflat_settings(open.segment_rows() + open.pending_rows(blocks), lists)
+            let lists = unsafe { ivfflat::lists(index) };
+            guc::ivfflat_settings(open.segment_rows() + open.pending_rows(), lists)
         }
     }
 }
@@ -257,9 +254,9 @@ impl RunningScan {
                     }
                 }
                 let norm_max = 1.0;
-                let centroid = &open.parsed.pending_centroid;
+                let origin = vec![0.0; space.width()];
                 let code = open.meta.own_code();
-                let prepared = code.map(|code| SegmentQuery::new(space, query, code, centroid, norm_max));
+                let prepared = code.map(|code| SegmentQuery::new(space, query, code, &origin, norm_max));
                 add(SourceKind::Pending(prepared, 0), any_effort);
             }
             Err(placement) => {

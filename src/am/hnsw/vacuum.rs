@@ -2,15 +2,19 @@
 //!
 //! One pass over the TID pages of all segments and over the pending pages; one record per page that has something to
 //! mark. Graph nodes stay: a node whose rows are all dead still leads to its neighbors. Marks are set by one process
-//! at a time, because whoever calls these holds ShareUpdateExclusiveLock on the table.
+//! at a time, because whoever calls these holds ShareUpdateExclusiveLock on the table, and under the space lock, which
+//! keeps flushes and merges from moving rows past it. VACUUM's cleanup flushes and merges.
 
+use pages::error::{PageError, Problem};
+use pages::maintain::{Marked, bulk_delete as bulk_delete_pages};
 use pages::tids::HeapTid;
-use pages::{PageError, Problem, pending, tids};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
+use super::maintain::{self, Cause, Scope};
 use crate::error::{IndexError, OrReport};
+use crate::pg::lock::{Part, PartLock};
 use crate::pg::{compat, tid};
 use crate::storage::RelationPager;
 
@@ -39,7 +43,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
                 pg_sys::ffi::pg_guard_ffi_boundary(|| callback(&raw mut pointer, callback_state))
             })
         };
-        let (removed, alive) = match bulk_delete((*info).index, &mut is_dead) {
+        let marked = match bulk_delete((*info).index, &mut is_dead) {
             // What pgvector wrote, before the extension was updated in place. Failing would keep VACUUM from the table.
             Err(IndexError::Page { index, error }) if is_foreign(&error) => {
                 crate::error::warn_foreign_index(&index);
@@ -47,8 +51,8 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
             }
             result => result.or_report(),
         };
-        (*stats).tuples_removed += removed as f64;
-        (*stats).num_index_tuples = alive as f64;
+        (*stats).tuples_removed += marked.removed as f64;
+        (*stats).num_index_tuples = marked.alive as f64;
         (*stats).estimated_count = false;
         stats
     }
@@ -62,22 +66,28 @@ fn is_foreign(error: &PageError) -> bool {
 unsafe fn bulk_delete(
     index: pg_sys::Relation,
     is_dead: &mut dyn FnMut(HeapTid) -> bool,
-) -> Result<(u64, u64), IndexError> {
+) -> Result<Marked, IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     let open = unsafe { OpenIndex::new(index)? };
     // SAFETY: as above.
     let pager = unsafe { RelationPager::new(index, &open.hints) };
-    let mut mark = || -> Result<(u64, u64), PageError> {
-        let (mut removed, mut alive) = (0, 0);
-        for state in &open.parsed.segments {
-            let counts = tids::mark_dead(&pager, state.segment, &state.header, is_dead)?;
-            (removed, alive) = (removed + counts.0, alive + counts.1);
-        }
-        let counts = pending::mark_dead(&pager, &open.meta, is_dead)?;
-        Ok((removed + counts.0, alive + counts.1))
-    };
+    bulk_delete_pages(&pager, is_dead, &mut |step| {
+        // SAFETY: as above; no buffer is locked between steps.
+        let _lock = unsafe { PartLock::take(index, Part::Space) };
+        step()
+    })
     // SAFETY: as above.
-    mark().map_err(|error| unsafe { IndexError::page(index, error) })
+    .map_err(|error| unsafe { IndexError::page(index, error) })
+}
+
+/// What VACUUM does besides: pending rows become a segment, merges that are due and that no other process does.
+unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
+    // SAFETY: the index is open, by the callback's contract.
+    unsafe {
+        maintain::flush(index, Cause::Vacuum, true)?;
+        while maintain::merge(index, Scope::Due, false, &mut || false)?.is_some() {}
+    }
+    Ok(())
 }
 
 /// Fills in what VACUUM reports.
@@ -90,6 +100,10 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
     unsafe {
         if (*info).analyze_only {
             return stats;
+        }
+        match clean_up((*info).index) {
+            Err(IndexError::Page { error, .. }) if is_foreign(&error) => {}
+            result => result.or_report(),
         }
         let is_first = stats.is_null();
         let stats = ensure_stats(stats);

@@ -158,7 +158,7 @@ INSERT INTO k (val) SELECT ARRAY[i, -i]::vector FROM generate_series(1, 600) i;
 REINDEX INDEX k_val;
 SELECT val FROM k ORDER BY val <-> '[77,-77]' LIMIT 1;
 SELECT count(*) FROM (SELECT val FROM k ORDER BY val <-> '[5,5]' LIMIT 3001) s WHERE val = '[5,5]';
-SELECT proxima.check_index('k_val') - 'orphan_blocks' AS report;
+SELECT proxima.check_index('k_val') - 'free_blocks' AS report;
 SELECT proxima.index_info('k_val') -> 'dimensions' AS dimensions, proxima.index_info('k_val') -> 'metric' AS metric;
 DROP TABLE k;
 -- extreme values

@@ -3,25 +3,59 @@
 use super::page::{self, PageKind, read_at, write_at};
 use super::pending::Entries;
 use crate::error::{PageError, Problem};
-use crate::pager::{NO_BLOCK, PageBytes};
+use crate::pager::{BlockNumber, NO_BLOCK, PageBytes};
 use crate::plan::OwnCode;
 use crate::row::Element;
 use crate::space;
 
 /// "PROX"
 pub const MAGIC: u32 = 0x584F_5250;
-/// Chains of pending pages, chosen by inserting backends so that they seldom meet.
+/// Chains of pending pages that rows are appended to, chosen by inserting backends so that they seldom meet.
 pub const STRIPES: usize = 8;
+/// Closed chains that wait to become a segment.
+pub const SEALED_MAX: usize = 32;
+/// Runs of blocks that are set aside for pending pages.
+pub const POOL_MAX: usize = 16;
+/// Runs of blocks that one process may have claimed for a segment in the making.
+pub const CLAIM_MAX: usize = 64;
+/// Lists of blocks that wait until nobody can read them.
+pub const RETIRED_MAX: usize = 64;
 /// Segments that one manifest can name.
 pub const SEGMENTS_MAX: usize = 128;
 
 on_disk! {
-    /// One chain of pending pages.
-    pub struct Stripe: 8 {
-        /// first page, 0xFFFFFFFF if the chain is empty
+    /// A chain of pending pages, oldest first.
+    pub struct Chain: 16 {
+        /// number of the chain, drawn from those of segments; 0: there is no chain
+        pub number: u32,
+        /// first page
         pub head: u32,
-        /// a page at or near the end; the chain goes on behind it
+        /// last page
         pub tail: u32,
+        /// pages
+        pub pages: u32,
+    }
+}
+
+on_disk! {
+    /// Adjacent blocks.
+    pub struct BlockRun: 8 {
+        /// the first
+        pub block: u32,
+        /// how many; 0: none
+        pub count: u32,
+    }
+}
+
+on_disk! {
+    /// Blocks that left the manifest together.
+    pub struct Retired: 16 {
+        /// PostgreSQL's next transaction id when they did: readable by older snapshots until its horizon is past this
+        pub stamp: u64,
+        /// first page of the list of their runs, which is one of them
+        pub page: u32,
+        /// how many
+        pub blocks: u32,
     }
 }
 
@@ -36,14 +70,28 @@ on_disk! {
         pub rows: u32,
         /// pages that it occupies
         pub pages: u32,
-        /// zero
-        pub reserved: [u32; 2],
+        /// rows that vacuum has marked dead since
+        pub dead: u32,
+        /// 1 graph, 2 flat
+        pub navigator: u32,
+    }
+}
+
+on_disk! {
+    /// The last time that rows were moved.
+    pub struct LastMove: 16 {
+        /// microseconds since 2000-01-01 UTC; 0: never
+        pub at: u64,
+        /// rows that were moved
+        pub rows: u32,
+        /// why: 1 size, 2 count, 3 age of the pending rows, 4 VACUUM, 5 asked for, 6 number of segments, 7 dead rows
+        pub cause: u32,
     }
 }
 
 on_disk! {
     /// Block 0, at the start of the content.
-    pub struct Meta: 3328 {
+    pub struct Meta: 6112 {
         /// 0x584F5250, the bytes "PROX" on a little-endian server
         pub magic: u32,
         /// format version of the index
@@ -70,24 +118,46 @@ on_disk! {
         pub index_id: u64,
         /// seed of the random rotation
         pub rotation_seed: u64,
-        /// raised by every change of the manifest
+        /// raised by every change of the manifest; appending pending pages is none
         pub generation: u64,
-        /// number of the next segment, from 1
+        /// microseconds since 2000-01-01 UTC when the oldest open chain began; 0 without one
+        pub pending_since: u64,
+        /// the last flush
+        pub last_flush: LastMove,
+        /// the last merge
+        pub last_merge: LastMove,
+        /// blocks that were given out a second time, in all
+        pub reused: u64,
+        /// flushes, in all
+        pub flushes: u32,
+        /// merges, in all
+        pub merges: u32,
+        /// blocks given out so far: those from here on are nobody's, whether the file has them or not
+        pub blocks: u32,
+        /// number of the next segment or chain, from 1
         pub next_segment: u32,
         /// entries of segments in use
         pub segment_count: u32,
-        /// first page of the centroid that pending rows are relative to, 0xFFFFFFFF for the origin
-        pub centroid: u32,
-        /// segment that the centroid's pages name
-        pub centroid_segment: u32,
-        /// first page of the list of recycled blocks, 0xFFFFFFFF: none
-        pub recycled: u32,
+        /// entries of sealed chains in use
+        pub sealed_count: u32,
+        /// entries of retired blocks in use
+        pub retired_count: u32,
         /// attribute columns behind the vector: 0
         pub attribute_count: u32,
         /// zero
-        pub reserved: [u32; 30],
-        /// the chains of pending rows
-        pub stripes: [Stripe; 8],
+        pub reserved: [u32; 24],
+        /// the chains that rows are appended to
+        pub stripes: [Chain; 8],
+        /// chains that get no more rows, oldest first
+        pub sealed: [Chain; 32],
+        /// free blocks for pending pages
+        pub pool: [BlockRun; 16],
+        /// blocks that a flush has claimed for the segment that it writes
+        pub flush_claim: [BlockRun; 64],
+        /// blocks that a merge has claimed
+        pub merge_claim: [BlockRun; 64],
+        /// blocks that older snapshots may still read, oldest first
+        pub retired: [Retired; 64],
         /// the segments, oldest first
         pub segments: [SegmentEntry; 128],
     }
@@ -136,16 +206,26 @@ impl Meta {
             index_id: params.index_id,
             rotation_seed: params.rotation_seed,
             generation: 1,
+            pending_since: 0,
+            last_flush: LastMove::default(),
+            last_merge: LastMove::default(),
+            reused: 0,
+            flushes: 0,
+            merges: 0,
+            blocks: 1,
             next_segment: 1,
             segment_count: 0,
-            centroid: NO_BLOCK,
-            centroid_segment: page::NO_SEGMENT,
-            recycled: NO_BLOCK,
+            sealed_count: 0,
+            retired_count: 0,
             attribute_count: 0,
-            reserved: [0; 30],
-            stripes: [Stripe { head: NO_BLOCK, tail: NO_BLOCK }; STRIPES],
-            segments: [SegmentEntry { segment: 0, header: NO_BLOCK, rows: 0, pages: 0, reserved: [0; 2] };
-                SEGMENTS_MAX],
+            reserved: [0; 24],
+            stripes: [Chain::NONE; STRIPES],
+            sealed: [Chain::NONE; SEALED_MAX],
+            pool: [BlockRun::NONE; POOL_MAX],
+            flush_claim: [BlockRun::NONE; CLAIM_MAX],
+            merge_claim: [BlockRun::NONE; CLAIM_MAX],
+            retired: [Retired::NONE; RETIRED_MAX],
+            segments: [SegmentEntry::NONE; SEGMENTS_MAX],
         }
     }
 
@@ -187,9 +267,11 @@ impl Meta {
             && self.method == 1
             && (2..=100).contains(&self.m)
             && self.attribute_count == 0
-            && self.recycled == NO_BLOCK
+            && self.blocks > 0
             && self.pending_entries().is_some_and(|entries| entries.fits_page())
             && self.segment_count as usize <= SEGMENTS_MAX
+            && self.sealed_count as usize <= SEALED_MAX
+            && self.retired_count as usize <= RETIRED_MAX
     }
 
     /// What the column's values are made of, if the number is known.
@@ -210,5 +292,86 @@ impl Meta {
     /// The segments in use.
     pub fn segments(&self) -> &[SegmentEntry] {
         &self.segments[..(self.segment_count as usize).min(SEGMENTS_MAX)]
+    }
+
+    /// The chains that get no more rows.
+    pub fn sealed(&self) -> &[Chain] {
+        &self.sealed[..(self.sealed_count as usize).min(SEALED_MAX)]
+    }
+
+    /// The chains that rows are appended to.
+    pub fn open(&self) -> impl Iterator<Item = &Chain> {
+        self.stripes.iter().filter(|chain| chain.number != 0)
+    }
+
+    /// All chains of pending rows.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        self.sealed().iter().chain(self.open())
+    }
+
+    /// The blocks that older snapshots may still read.
+    pub fn retired(&self) -> &[Retired] {
+        &self.retired[..(self.retired_count as usize).min(RETIRED_MAX)]
+    }
+
+    /// Pages of pending rows.
+    pub fn pending_pages(&self) -> u64 {
+        self.chains().map(|chain| u64::from(chain.pages)).sum()
+    }
+
+    /// A number for a new segment or chain.
+    pub fn draw_number(&mut self) -> u32 {
+        let number = self.next_segment;
+        self.next_segment += 1;
+        number
+    }
+
+    /// A block for a pending page, from those set aside or behind all others.
+    pub fn draw_block(&mut self) -> BlockNumber {
+        if let Some(run) = self.pool.iter_mut().find(|run| run.count > 0) {
+            let block = run.block;
+            *run = BlockRun { block: block + 1, count: run.count - 1 };
+            self.reused += 1;
+            return block;
+        }
+        let block = self.blocks;
+        self.blocks += 1;
+        block
+    }
+}
+
+impl Chain {
+    /// No chain.
+    pub const NONE: Self = Self { number: 0, head: NO_BLOCK, tail: NO_BLOCK, pages: 0 };
+}
+
+impl BlockRun {
+    /// No blocks.
+    pub const NONE: Self = Self { block: 0, count: 0 };
+
+    /// The block behind the last one.
+    pub fn end(&self) -> u64 {
+        u64::from(self.block) + u64::from(self.count)
+    }
+}
+
+impl Retired {
+    /// An entry that is not in use.
+    pub const NONE: Self = Self { stamp: 0, page: NO_BLOCK, blocks: 0 };
+}
+
+impl SegmentEntry {
+    /// An entry that is not in use.
+    pub const NONE: Self = Self { segment: 0, header: NO_BLOCK, rows: 0, pages: 0, dead: 0, navigator: 0 };
+
+    /// Rows that vacuum has not marked.
+    pub fn live(&self) -> u32 {
+        self.rows.saturating_sub(self.dead)
+    }
+}
+
+impl Default for LastMove {
+    fn default() -> Self {
+        Self { at: 0, rows: 0, cause: 0 }
     }
 }

@@ -53,11 +53,12 @@ on_disk! {
     pub struct Special: 16 {
         /// next page of the same chain, 0xFFFFFFFF at its end or without a chain
         pub next: u32,
-        /// segment that the page belongs to, 0 for none
+        /// segment or chain that the page belongs to, 0 for none
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors
+        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors, 8 retired
+        /// blocks
         pub kind: u8,
         /// format version of this page
         pub version: u8,
@@ -84,6 +85,8 @@ pub enum PageKind {
     Pending = 6,
     /// Own vectors whose length varies.
     Vectors = 7,
+    /// A list of blocks that left the manifest together.
+    Retired = 8,
 }
 
 /// Makes `page` an empty page of this kind.

@@ -6,11 +6,11 @@
 //! An entry is a [`PendingEntry`] and the row's own vector, as the index's nodes hold it, relative to the centroid
 //! that the meta page names. Entries start at multiples of 8. Sparse vectors vary in length: each is behind a
 //! [`PendingLength`], and one that does not fit a page is left out: such a row has flag 2. Pages of a stripe form a
-//! chain; only the last one of a chain has room.
+//! chain, whose number each of them has; only the last one of a chain has room, until the chain is sealed.
 
 use super::page::{self, CONTENT_BYTES, PageKind, read_at, write_at};
 use crate::error::PageError;
-use crate::pager::{BlockNumber, PageBytes};
+use crate::pager::{BlockNumber, NO_BLOCK, PageBytes};
 use crate::plan::OwnCode;
 
 on_disk! {
@@ -20,8 +20,8 @@ on_disk! {
         pub count: u16,
         /// bytes of an entry; 0 when they vary
         pub entry_bytes: u16,
-        /// zero
-        pub reserved: u32,
+        /// 1: the chain is sealed, this page gets no more rows
+        pub sealed: u32,
     }
 }
 
@@ -72,6 +72,8 @@ pub struct PendingPage {
     used: usize,
     /// The next page of the chain.
     pub next: BlockNumber,
+    /// Whether it gets no more rows.
+    is_sealed: bool,
 }
 
 /// Entries of a row of typical length on a page, where lengths vary.
@@ -135,20 +137,20 @@ impl Entries {
         }
     }
 
-    /// Makes `page` an empty pending page.
-    pub fn init(self, bytes: &mut PageBytes) {
-        page::init(bytes, PageKind::Pending, page::NO_SEGMENT);
-        let header = PendingHeader { count: 0, entry_bytes: self.stored_bytes(), reserved: 0 };
+    /// Makes `page` an empty pending page of chain `number`.
+    pub fn init(self, bytes: &mut PageBytes, number: u32) {
+        page::init(bytes, PageKind::Pending, number);
+        let header = PendingHeader { count: 0, entry_bytes: self.stored_bytes(), sealed: 0 };
         write_at(page::content_mut(bytes), 0, &header);
         page::set_used(bytes, size_of::<PendingHeader>());
     }
 
-    /// Checks a pending page.
+    /// Checks a pending page of chain `number`.
     ///
     /// # Errors
     /// If it is another page, or its entries exceed the page.
-    pub fn check(self, bytes: &PageBytes, block: BlockNumber) -> Result<PendingPage, PageError> {
-        let special = page::check(bytes, block, PageKind::Pending, page::NO_SEGMENT)?;
+    pub fn check(self, bytes: &PageBytes, block: BlockNumber, number: u32) -> Result<PendingPage, PageError> {
+        let special = page::check(bytes, block, PageKind::Pending, number)?;
         let content = page::content(bytes);
         let header: PendingHeader = read_at(content, 0);
         let count = usize::from(header.count);
@@ -159,7 +161,7 @@ impl Entries {
         if header.entry_bytes != self.stored_bytes() || used > CONTENT_BYTES {
             return Err(PageError::damaged(block, "pending page"));
         }
-        Ok(PendingPage { count, used, next: special.next })
+        Ok(PendingPage { count, used, next: special.next, is_sealed: header.sealed != 0 })
     }
 
     /// Where the last of `count` entries ends, if all lie inside.
@@ -190,9 +192,10 @@ impl Entries {
         })
     }
 
-    /// Whether a checked page has room for one more entry.
+    /// Whether a checked page takes one more entry.
     pub fn has_room(self, page: PendingPage, own_bytes: usize) -> bool {
-        page.used + self.entry_bytes(own_bytes) <= CONTENT_BYTES
+        let is_last = page.next == NO_BLOCK && !page.is_sealed;
+        is_last && page.used + self.entry_bytes(own_bytes) <= CONTENT_BYTES
     }
 
     /// Appends an entry to a checked page that has room.
@@ -218,4 +221,11 @@ pub fn mark_dead(bytes: &mut PageBytes, start: usize) {
     let entry: PendingEntry = read_at(content, start);
     let dead = PendingEntry { flags: entry.flags | super::segment::TID_DEAD, ..entry };
     write_at(content, start, &dead);
+}
+
+/// Says on the last page of a chain that it gets no more rows.
+pub fn seal(bytes: &mut PageBytes) {
+    let content = page::content_mut(bytes);
+    let header: PendingHeader = read_at(content, 0);
+    write_at(content, 0, &PendingHeader { sealed: 1, ..header });
 }

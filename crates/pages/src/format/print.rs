@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::meta::{Meta, SegmentEntry, Stripe};
+use super::meta::{BlockRun, Chain, LastMove, Meta, Retired, SegmentEntry};
 use super::node::{NodeHeader, VectorAddress};
 use super::page::{Documented, FieldDoc, PageHeader, Special};
 use super::pending::{PendingEntry, PendingHeader, PendingLength};
+use super::retired::RetiredHeader;
 use super::segment::{CurvePoint, Extent, SegmentHeader, TidEntry};
 
 /// All structs as Markdown tables, in the order of FORMAT.md.
@@ -14,7 +15,10 @@ pub fn tables() -> String {
         table::<PageHeader>(),
         table::<Special>(),
         table::<Meta>(),
-        table::<Stripe>(),
+        table::<Chain>(),
+        table::<BlockRun>(),
+        table::<Retired>(),
+        table::<LastMove>(),
         table::<SegmentEntry>(),
         table::<SegmentHeader>(),
         table::<CurvePoint>(),
@@ -25,6 +29,7 @@ pub fn tables() -> String {
         table::<PendingHeader>(),
         table::<PendingEntry>(),
         table::<PendingLength>(),
+        table::<RetiredHeader>(),
     ]
     .concat()
 }

@@ -42,6 +42,33 @@ pub struct BuildOptions {
     pub ef_construction: usize,
     /// Seed of its random choices.
     pub seed: u64,
+    /// How searches find their way.
+    pub navigator: Navigator,
+}
+
+/// How searches find their way in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Navigator {
+    /// A graph.
+    Graph,
+    /// A list of all codes.
+    Flat,
+}
+
+impl Prepared {
+    /// The pages that [`write()`] will append, the header included.
+    pub fn pages_needed(&self) -> u32 {
+        let plan = &self.nodes.plan;
+        let rows = (self.nodes.row_tids.len() + self.nodes.unranked.len()) as u64;
+        let routers = self.graph.seeds.len().div_ceil(plan.lanes());
+        let nodes = (self.nodes.count() + routers).div_ceil(plan.nodes_per_page()) as u64;
+        let vectors =
+            if plan.own() == crate::plan::OwnCode::Elsewhere { self.nodes.own.len() as u64 } else { 0 };
+        let centroid = crate::format::segment::centroid_pages(plan.own(), plan.padded_dim() as u32);
+        let tids = rows.div_ceil(u64::from(crate::format::segment::TIDS_PER_PAGE));
+        let content = crate::format::page::CONTENT_BYTES as u64;
+        (u64::from(centroid) + nodes + tids + vectors.div_ceil(content) + 1) as u32
+    }
 }
 
 /// The shape of an index's nodes.
@@ -132,6 +159,7 @@ pub fn write<P: Pager, W: BulkWriter>(
         header: block,
         rows: state.header.rows,
         pages: state.header.pages + 1,
-        reserved: [0; 2],
+        dead: 0,
+        navigator: 1,
     })
 }

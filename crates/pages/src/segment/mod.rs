@@ -3,6 +3,7 @@
 pub mod build;
 pub mod calibrate;
 pub mod encode;
+pub mod nodes;
 pub mod read;
 pub mod vectors;
 pub mod write;

@@ -1,6 +1,7 @@
 //! An index in memory: what the extension does with a table, without PostgreSQL.
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use ann::Metric;
@@ -8,18 +9,20 @@ use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
 use pages::format::meta::{Meta, MetaParams};
-use pages::mem_pager::MemPager;
+use pages::maintain::{Cause, Horizon, Host, LoadError, Outcome, Slot, Sources, Step, Task};
+use pages::mem_pager::{MemPager, MemSink};
 use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plain::{PendingRows, tid_of};
 use pages::row::{Element, Row, SparseRow};
-use pages::segment::build::{self, BuildOptions};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
 use pages::segment::read::{SegmentReader, SegmentState, rows_of};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
-use pages::{NO_BLOCK, PAGE_SIZE, pending, tids};
+use pages::{PAGE_SIZE, maintain, pending, tids};
 
-pub const OPTIONS: BuildOptions = BuildOptions { m: 16, ef_construction: 64, seed: 1 };
+pub const OPTIONS: BuildOptions =
+    BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Graph };
 
 /// Repeatable random numbers.
 pub struct Random(pub u64);
@@ -228,17 +231,13 @@ impl Index {
             first += rows.len();
             let prepared =
                 build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");
-            let segment = meta.next_segment;
+            let (segment, pages) = (meta.draw_number(), prepared.pages_needed());
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
-            let state = SegmentState::load(&pager, &space, segment, entry.header).expect("sound");
-            if meta.centroid == NO_BLOCK && space.width() > 0 {
-                meta.centroid = state.header.block_of(0);
-                meta.centroid_segment = segment;
-            }
+            assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
             meta.segments[meta.segment_count as usize] = entry;
             meta.segment_count += 1;
-            meta.next_segment += 1;
         }
+        meta.blocks = pager.block_count();
         let mut change = pager.change();
         meta.store(change.page(0).expect("meta"));
         change.commit();
@@ -249,12 +248,6 @@ impl Index {
         Meta::load(&self.pager.read(0).expect("meta")).expect("sound")
     }
 
-    pub fn pending_centroid(&self) -> Vec<f32> {
-        let meta = self.meta();
-        let Some(entry) = meta.segments().first() else { return vec![0.0; self.space.width()] };
-        SegmentState::load(&self.pager, &self.space, entry.segment, entry.header).expect("sound").centroid
-    }
-
     pub fn insert(&self, stripe: usize, row: usize, x: &[f32]) -> Result<(), PageError> {
         self.insert_value(stripe, row, &Value::Dense(x.to_vec()))
     }
@@ -262,21 +255,14 @@ impl Index {
     pub fn insert_value(&self, stripe: usize, row: usize, x: &Value) -> Result<(), PageError> {
         let meta = self.meta();
         let code = meta.own_code().expect("known");
-        let (entry, own) =
-            encode_pending(&self.space, code, &self.pending_centroid(), x.row(), tid_of_row(row));
-        pending::append(&self.pager, &meta, stripe, &entry, &own)
+        let (entry, own) = encode_pending(&self.space, code, x.row(), tid_of_row(row));
+        pending::append(&self.pager, &meta, (stripe, row as u64 + 1), &entry, &own).map(drop)
     }
 
     pub fn delete(&self, mut is_dead: impl FnMut(usize) -> bool) -> Result<(u64, u64), PageError> {
-        let meta = self.meta();
         let mut dead = |tid| is_dead(row_of_tid(tid));
-        let mut totals = pending::mark_dead(&self.pager, &meta, &mut dead)?;
-        for entry in meta.segments() {
-            let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
-            let counts = tids::mark_dead(&self.pager, entry.segment, &state.header, &mut dead)?;
-            totals = (totals.0 + counts.0, totals.1 + counts.1);
-        }
-        Ok(totals)
+        let marked = maintain::bulk_delete(&self.pager, &mut dead, &mut |step| step())?;
+        Ok((marked.removed, marked.alive))
     }
 
     /// Live rows of the first `limit` elements of each segment and of all pending rows, as (bound, row).
@@ -337,7 +323,8 @@ impl Index {
             }
         }
         let code = meta.own_code().expect("known");
-        let prepared = SegmentQuery::new(&self.space, query, code, &self.pending_centroid(), 1.0);
+        let origin = vec![0.0; self.space.width()];
+        let prepared = SegmentQuery::new(&self.space, query, code, &origin, 1.0);
         let mut rows = PendingRows::new(&self.pager, &meta, Some(&prepared), 0);
         let mut stream = Stream::new(effort, Continuation::default());
         while let Some(element) = stream.next(&mut rows)? {
@@ -360,5 +347,114 @@ impl Index {
         let live = entries.iter().filter(|entry| !entry.is_dead());
         found.extend(live.map(|entry| (element.lower, element.upper, row_of_tid(entry.tid()))));
         Ok(())
+    }
+}
+
+/// What ends a job in these tests.
+#[derive(Debug)]
+pub enum JobError {
+    Page(PageError),
+    Load(LoadError),
+}
+
+impl From<PageError> for JobError {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<LoadError> for JobError {
+    fn from(error: LoadError) -> Self {
+        Self::Load(error)
+    }
+}
+
+/// Transaction ids that a test moves by hand.
+#[derive(Default)]
+pub struct Clock {
+    pub next: Cell<u64>,
+    /// Older snapshots are gone.
+    pub horizon: Cell<u64>,
+}
+
+impl Horizon for Clock {
+    fn stamp(&self) -> u64 {
+        self.next.set(self.next.get() + 1);
+        self.next.get()
+    }
+
+    fn is_past(&self, stamp: u64) -> bool {
+        stamp < self.horizon.get()
+    }
+}
+
+/// Does jobs on an index in memory, and lets a test in between the steps.
+pub struct Maintainer<'a> {
+    pub index: &'a Index,
+    pub clock: &'a Clock,
+    pub at_step: &'a dyn Fn(Step),
+}
+
+impl Host for Maintainer<'_> {
+    type Error = JobError;
+    type Pager = MemPager;
+    type Sink = MemSink;
+
+    fn pager(&self) -> &MemPager {
+        &self.index.pager
+    }
+
+    fn sink(&self) -> MemSink {
+        self.index.pager.sink()
+    }
+
+    fn horizon(&self) -> &dyn Horizon {
+        self.clock
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.next.get()
+    }
+
+    fn with_space_lock<R>(&self, work: &mut dyn FnMut() -> Result<R, PageError>) -> Result<R, PageError> {
+        work()
+    }
+
+    fn prepare(&self, loader: Loader) -> Result<build::Prepared, JobError> {
+        let prepared = build::prepare(loader, &self.index.space, &OPTIONS, &Control::default());
+        Ok(prepared.expect("not cancelled"))
+    }
+
+    fn pause(&self, at: Step) {
+        (self.at_step)(at);
+    }
+}
+
+impl Maintainer<'_> {
+    /// Seals all chains and makes them a segment.
+    pub fn flush(&self) -> Result<Outcome, JobError> {
+        pending::seal(&self.index.pager)?;
+        (self.at_step)(Step::Sealed);
+        let sources = Sources { chains: self.index.meta().sealed().to_vec(), segments: Vec::new() };
+        self.run(Slot::Flush, &sources)
+    }
+
+    /// Makes one segment of all.
+    pub fn merge(&self) -> Result<Outcome, JobError> {
+        let sources = Sources { chains: Vec::new(), segments: self.index.meta().segments().to_vec() };
+        self.run(Slot::Merge, &sources)
+    }
+
+    fn run(&self, slot: Slot, sources: &Sources) -> Result<Outcome, JobError> {
+        let meta = self.index.meta();
+        let largest = meta.segments().iter().max_by_key(|entry| entry.rows);
+        let centroid = largest.map(|entry| {
+            SegmentState::load(&self.index.pager, &self.index.space, entry.segment, entry.header)
+                .expect("sound")
+                .centroid
+        });
+        let cause = Cause::Request;
+        let task = Task { space: &self.index.space, slot, sources, cause, centroid: centroid.as_deref() };
+        maintain::run(self, &task)
     }
 }

@@ -28,6 +28,9 @@ use collapse::collapse;
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
 
+/// What rotating a row back and forth can move it by, in parts of its norm.
+const RESTORED_ERROR: f32 = 2e-6;
+
 /// Most int8 codes of a row of bits: of longer rows, a code is the number of set bits among neighboring ones.
 const BIT_CODES_MAX: usize = 16_384;
 
@@ -56,6 +59,12 @@ pub struct Loader {
     norm_max: f64,
     scratch: Vec<f32>,
     varying_bytes: usize,
+    /// By row: bounds of what was lost before it got here; shorter when the last rows have none.
+    carried_errors: Vec<f32>,
+    /// Sum of the squared norms of placed rows, about the origin.
+    squares: f64,
+    /// The centroid that is taken when it suits the rows.
+    preferred: Option<Vec<f32>>,
 }
 
 /// Codes of all nodes, by input order, and the rows that each stands for.
@@ -121,7 +130,15 @@ impl Loader {
             norm_max: 0.0,
             scratch: vec![0.0; space.width()],
             varying_bytes: 0,
+            carried_errors: Vec::new(),
+            squares: 0.0,
+            preferred: None,
         }
+    }
+
+    /// Makes the rows be encoded about `centroid` ([`Space::width`]) unless their mean is far from it.
+    pub fn prefer_centroid(&mut self, centroid: &[f32]) {
+        self.preferred = Some(centroid.to_vec());
     }
 
     /// Rows loaded.
@@ -146,30 +163,87 @@ impl Loader {
             Placement::Ranked => 0,
         };
         if flags != 0 {
-            self.unranked.try_reserve(1)?;
-            self.unranked.push(entry(flags));
-            return Ok(());
+            return self.push_unranked(entry(flags));
         }
+        let placed = std::mem::take(&mut self.scratch);
+        let pushed = self.push_placed(space, row, &placed, 0.0, entry(0));
+        self.scratch = placed;
+        pushed
+    }
+
+    /// Adds a dense row that was read from an index: placed, and off by at most `error` in the metric's norm.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn push_decoded(
+        &mut self,
+        space: &Space,
+        placed: &[f32],
+        error: f32,
+        tid: HeapTid,
+    ) -> Result<(), TryReserveError> {
+        let entry = TidEntry { block: tid.block, offset: tid.offset, flags: 0 };
+        let error = error + crate::space::norm(placed) as f32 * RESTORED_ERROR;
+        self.push_placed(space, Row::Dense(placed), placed, error, entry)
+    }
+
+    /// Adds a row without a place in the order.
+    ///
+    /// # Errors
+    /// If there is no memory.
+    pub fn push_unranked(&mut self, entry: TidEntry) -> Result<(), TryReserveError> {
+        self.unranked.try_reserve(1)?;
+        self.unranked.push(entry);
+        Ok(())
+    }
+
+    fn push_placed(
+        &mut self,
+        space: &Space,
+        row: Row<'_>,
+        placed: &[f32],
+        error: f32,
+        entry: TidEntry,
+    ) -> Result<(), TryReserveError> {
         self.tids.try_reserve(1)?;
         if self.tids.len() == self.chunks.len() * CHUNK_ROWS {
             self.chunks.push(Chunk::default());
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            self.varying_bytes += chunk.push(space, row, &self.scratch, self.tids.is_empty())?;
+            self.varying_bytes += chunk.push(space, row, placed, self.tids.is_empty())?;
         }
-        self.tids.push(entry(0));
+        self.tids.push(entry);
         let mut square = 0.0;
-        for (sum, &x) in self.sums.iter_mut().zip(&self.scratch) {
+        for (sum, &x) in self.sums.iter_mut().zip(placed) {
             *sum += f64::from(x);
             square += f64::from(x) * f64::from(x);
         }
+        self.squares += square;
         let norm = square.sqrt();
+        if error > 0.0 {
+            let rows = self.tids.len();
+            self.carried_errors.try_reserve(rows - self.carried_errors.len())?;
+            self.carried_errors.resize(rows - 1, 0.0);
+            self.carried_errors.push(error);
+        }
         self.norm_range = (self.norm_range.0.min(norm), self.norm_range.1.max(norm));
         self.norm_max = self.norm_max.max(match row {
             Row::Sparse(x) => x.norm(),
-            Row::Dense(_) | Row::Bits(_) => norm,
+            Row::Dense(_) | Row::Bits(_) => norm + f64::from(error),
         });
         Ok(())
+    }
+
+    /// What the rows' codes are relative to: their mean, or the preferred centroid when the mean is as near to it as
+    /// chance and a tenth of the rows' spread explain.
+    fn centroid(&self) -> Vec<f32> {
+        let count = self.tids.len().max(1) as f64;
+        let mean: Vec<f32> = self.sums.iter().map(|sum| (sum / count) as f32).collect();
+        let Some(preferred) = &self.preferred else { return mean };
+        let square = |x: &[f32]| x.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>();
+        let variance = (self.squares / count - square(&mean)).max(0.0);
+        let apart: Vec<f32> = mean.iter().zip(preferred).map(|(a, b)| a - b).collect();
+        if square(&apart) <= variance * (0.01 + 4.0 / count) { preferred.clone() } else { mean }
     }
 
     /// Encodes all rows. Runs in the caller's rayon pool.
@@ -183,7 +257,7 @@ impl Loader {
         control: &Control,
     ) -> Result<EncodedNodes, BuildError> {
         let count = self.tids.len();
-        let centroid: Vec<f32> = self.sums.iter().map(|sum| (sum / count.max(1) as f64) as f32).collect();
+        let centroid = self.centroid();
         let is_inner_product = space.metric() == Metric::InnerProduct;
         let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
         let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
@@ -206,6 +280,9 @@ impl Loader {
             centroid,
         };
         encode_chunks(space, self.chunks, control, &mut nodes);
+        for (error, carried) in nodes.errors.iter_mut().zip(&self.carried_errors) {
+            *error += carried;
+        }
         check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
         check_cancel(control)?;
@@ -224,14 +301,8 @@ fn encode_own(space: &Space, encoding: kernels::Encoding, residual: &[f32], own:
     (code.scale, error)
 }
 
-/// A row as pending pages hold it: its entry and its own vector about `centroid`.
-pub fn encode_pending(
-    space: &Space,
-    code: OwnCode,
-    centroid: &[f32],
-    row: Row<'_>,
-    tid: HeapTid,
-) -> (PendingEntry, Vec<u8>) {
+/// A row as pending pages hold it: its entry and its own vector about the origin.
+pub fn encode_pending(space: &Space, code: OwnCode, row: Row<'_>, tid: HeapTid) -> (PendingEntry, Vec<u8>) {
     let mut placed = vec![0.0; space.width()];
     let flags = match space.place(row, &mut placed) {
         Placement::First => TID_FIRST,
@@ -245,7 +316,7 @@ pub fn encode_pending(
             own.resize(code.node_bytes(space.padded_dim()), 0);
             if let (0, OwnCode::Residual(encoding)) = (flags, code) {
                 let mut residual = vec![0.0; space.padded_dim()];
-                space.residual(&placed, centroid, &mut residual);
+                space.residual(&placed, &vec![0.0; space.width()], &mut residual);
                 (entry.scale, entry.error) = encode_own(space, encoding, &residual, &mut own);
             }
         }

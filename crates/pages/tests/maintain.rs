@@ -1,0 +1,287 @@
+//! Flush and merge: against a model, crashed after every commit, with vacuum and inserts between their steps.
+
+mod common;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+
+use ann::Metric;
+use ann::search::Effort;
+use common::{Clock, Index, Maintainer, Random, Value, clustered, values_of};
+use pages::check::check;
+use pages::maintain::{Outcome, Step, usage};
+use pages::pager::Pager;
+use pages::row::Element;
+
+const CASES: [(Element, Metric, usize); 5] = [
+    (Element::Float4, Metric::Cosine, 72),
+    (Element::Float4, Metric::InnerProduct, 100),
+    (Element::Float4, Metric::L1, 20),
+    (Element::Bit, Metric::Hamming, 128),
+    (Element::Sparse, Metric::L2, 300),
+];
+
+fn found(index: &Index, query: &Value) -> Vec<usize> {
+    let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
+    let found = index.search_value(query, effort, usize::MAX).expect("sound");
+    let mut rows: Vec<usize> = found.iter().map(|found| found.2).collect();
+    rows.sort_unstable();
+    rows
+}
+
+fn assert_sound(index: &Index) {
+    let report = check(&index.pager);
+    assert!(report.is_sound(), "{report:?}");
+}
+
+fn quiet(index: &Index, clock: &Clock) -> Outcome {
+    let maintainer = Maintainer { index, clock, at_step: &|_| {} };
+    maintainer.flush().expect("sound");
+    maintainer.merge().expect("sound")
+}
+
+#[test]
+fn rows_survive_flushes_and_merges_with_true_bounds() {
+    for (element, metric, dim) in CASES {
+        let rows = values_of(element, 900, dim, 6, 3);
+        let index = Index::build_values(element, metric, dim, &[&rows[..300]]);
+        let clock = Clock::default();
+        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+        for (row, value) in rows.iter().enumerate().skip(300) {
+            index.insert_value(row, row, value).expect("room");
+            if row % 200 == 0 {
+                let outcome = maintainer.flush().expect("sound");
+                assert_eq!(outcome.rows, if row == 400 { 101 } else { 200 });
+            }
+        }
+        index.delete(|row| row % 5 == 2).expect("sound");
+        for round in 0..4 {
+            let outcome = quiet(&index, &clock);
+            assert_eq!((outcome.rows, outcome.dead), (720, if round == 0 { 160 } else { 0 }), "{element:?}");
+            assert_sound(&index);
+            let expected: Vec<usize> = (0..900).filter(|row| row % 5 != 2).collect();
+            assert_eq!(found(&index, &rows[7]), expected);
+            assert_bounds(&index, metric, &rows, &rows[11]);
+        }
+    }
+}
+
+/// Bounds hold for the values of the operator, and are not wide because rows moved often.
+fn assert_bounds(index: &Index, metric: Metric, rows: &[Value], query: &Value) {
+    let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
+    for (lower, upper, row) in index.search_value(query, effort, usize::MAX).expect("sound") {
+        let value = query.distance(metric, &rows[row]);
+        assert!(lower <= value && value <= upper, "{metric:?} {row}: {lower} <= {value} <= {upper}");
+        let scale = match metric {
+            Metric::InnerProduct | Metric::L1 => 40.0,
+            _ => value.abs().max(1.0),
+        };
+        assert!(upper - lower < 0.05 * scale, "{metric:?} {row}: {lower} to {upper}");
+    }
+}
+
+#[test]
+fn a_crash_at_any_commit_leaves_the_old_or_the_new_state() {
+    for (element, dim) in [(Element::Float4, 40), (Element::Sparse, 200)] {
+        let rows = values_of(element, 400, dim, 4, 5);
+        let mut crash_after = 0;
+        while crash_once(element, dim, &rows, crash_after) {
+            crash_after += 1;
+        }
+        // Eight chains are sealed one by one; flush and merge claim and commit.
+        assert!(crash_after >= 12, "{crash_after}");
+    }
+}
+
+/// Returns whether the jobs were cut off.
+fn crash_once(element: Element, dim: usize, rows: &[Value], crash_after: u64) -> bool {
+    let index = Index::build_values(element, Metric::L2, dim, &[&rows[..120], &rows[120..200]]);
+    let clock = Clock::default();
+    for (row, value) in rows.iter().enumerate().skip(200) {
+        index.insert_value(row, row, value).expect("room");
+    }
+    index.delete(|row| row % 7 == 0).expect("sound");
+    let before = index.pager.commits();
+    index.pager.crash_after(crash_after);
+    let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+    let done = maintainer.flush().is_ok() && maintainer.merge().is_ok();
+    let was_cut = !done || index.pager.commits() - before >= crash_after;
+    index.pager.restart();
+    let expected: Vec<usize> = (0..400).filter(|row| row % 7 != 0).collect();
+    assert_sound(&index);
+    assert_eq!(found(&index, &rows[3]), expected, "after {crash_after} commits");
+    quiet(&index, &clock);
+    assert_sound(&index);
+    assert_eq!(found(&index, &rows[3]), expected, "after {crash_after} commits and another round");
+    was_cut
+}
+
+/// Vacuum and inserts at each step of each job; TIDs of vacuumed rows are given to new rows at once.
+#[test]
+fn vacuum_and_inserts_between_the_steps_of_a_job() {
+    let steps = [Step::Sealed, Step::Loaded, Step::Prepared, Step::Claimed, Step::Written];
+    for (at, is_flush) in steps.into_iter().flat_map(|step| [(step, true), (step, false)]) {
+        let rows = clustered(700, 40, 4, 8);
+        let index = Index::build(Metric::L2, 40, &[&rows[..200], &rows[200..400]]);
+        for (row, x) in rows.iter().enumerate().take(600).skip(400) {
+            index.insert(row, row, x).expect("room");
+        }
+        let is_open = Cell::new(true);
+        let disturb = |step: Step| {
+            if step == at && is_open.replace(false) {
+                index.delete(|row| row % 4 == 1).expect("sound");
+                // The heap gives the TID to a new row while the old entry is still in the job's hands.
+                for row in (1..600).step_by(4) {
+                    index.insert(row, row, &rows[row / 4 + 100]).expect("room");
+                }
+                for (row, x) in rows.iter().enumerate().skip(600) {
+                    index.insert(row, row, x).expect("room");
+                }
+            }
+        };
+        let clock = Clock::default();
+        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &disturb };
+        let done = if is_flush { maintainer.flush() } else { maintainer.merge() };
+        done.expect("sound");
+        let expected: Vec<usize> = (0..700).collect();
+        let is_disturbed = !is_open.get();
+        let expected = if is_disturbed { expected } else { (0..600).collect() };
+        assert_eq!(found(&index, &common::Value::Dense(rows[9].clone())), expected, "{at:?} {is_flush}");
+        assert_sound(&index);
+        quiet(&index, &clock);
+        assert_sound(&index);
+        assert_eq!(found(&index, &common::Value::Dense(rows[9].clone())), expected, "{at:?} {is_flush}");
+    }
+}
+
+/// A flush that runs while a merge is between its steps, and the other way round.
+#[test]
+fn a_flush_and_a_merge_beside_each_other() {
+    let steps = [Step::Loaded, Step::Prepared, Step::Claimed, Step::Written];
+    for at in steps {
+        let rows = clustered(600, 40, 4, 8);
+        let index = Index::build(Metric::L2, 40, &[&rows[..200], &rows[200..400]]);
+        for (row, x) in rows.iter().enumerate().skip(400) {
+            index.insert(row, row, x).expect("room");
+        }
+        let clock = Clock::default();
+        // Old blocks may be used again at once: what a claim protects must be enough.
+        clock.horizon.set(u64::MAX);
+        let beside = |step: Step| {
+            if step == at {
+                let other = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+                other.flush().expect("sound");
+                (0..40).for_each(|row| index.insert(row, 600 + row, &rows[row]).expect("room"));
+                other.flush().expect("sound");
+            }
+        };
+        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &beside };
+        maintainer.merge().expect("sound");
+        assert_sound(&index);
+        assert_eq!(found(&index, &Value::Dense(rows[5].clone())), (0..640).collect::<Vec<_>>(), "{at:?}");
+        assert_eq!(index.meta().segments().len(), 3);
+    }
+}
+
+/// What a reader that holds an old manifest sees while the horizon has not passed it.
+#[test]
+fn an_old_manifest_stays_readable_until_the_horizon_passes() {
+    let rows = clustered(900, 40, 4, 2);
+    let index = Index::build(Metric::L2, 40, &[&rows[..300]]);
+    (300..500).for_each(|row| index.insert(row, row, &rows[row]).expect("room"));
+    let old = *index.pager.read(0).expect("meta");
+    let clock = Clock::default();
+    let old_pages = |index: &Index| {
+        // Everything but the meta page is where it was.
+        let current = *index.pager.read(0).expect("meta");
+        index.pager.overwrite(0, &old);
+        let rows = found(index, &Value::Dense(rows[0].clone()));
+        index.pager.overwrite(0, &current);
+        rows
+    };
+    for row in 500..900 {
+        index.insert(row, row, &rows[row]).expect("room");
+        if row % 50 == 49 {
+            quiet(&index, &clock);
+        }
+    }
+    let old_rows = old_pages(&index);
+    assert!(old_rows.starts_with(&(0..500).collect::<Vec<_>>()), "{old_rows:?}");
+    let before = usage(&index.pager, &index.meta(), &clock, None).expect("sound");
+    assert!(before.retired > 0 && before.passed == 0);
+    clock.horizon.set(u64::MAX);
+    quiet(&index, &clock);
+    let after = usage(&index.pager, &index.meta(), &clock, None).expect("sound");
+    assert!(after.free_blocks() > before.free_blocks(), "{before:?} {after:?}");
+}
+
+#[test]
+fn ten_turnovers_keep_the_file_bounded() {
+    const LIVE: usize = 4_000;
+    const BATCH: usize = 200;
+    let rows = clustered(11 * LIVE, 24, 6, 9);
+    let index = Index::build(Metric::L2, 24, &[&rows[..LIVE]]);
+    let fresh = index.pager.block_count();
+    let clock = Clock::default();
+    for start in (LIVE..11 * LIVE).step_by(BATCH) {
+        let next = start + BATCH;
+        (start..next).for_each(|row| index.insert(row, row, &rows[row]).expect("room"));
+        index.delete(|row| row + LIVE < next).expect("sound");
+        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+        maintainer.flush().expect("sound");
+        // A merge rewrites everything, so that twice the rows must be there for a moment.
+        if start % (4 * BATCH) == 0 {
+            maintainer.merge().expect("sound");
+        }
+        clock.horizon.set(clock.next.get() + 1);
+        let blocks = index.pager.block_count();
+        assert!(f64::from(blocks) <= 2.5 * f64::from(fresh), "{blocks} of {fresh} at {start}");
+    }
+    let expected: Vec<usize> = (10 * LIVE..11 * LIVE).collect();
+    assert_eq!(found(&index, &Value::Dense(rows[expected[0]].clone())), expected);
+    assert_sound(&index);
+}
+
+#[test]
+fn random_work_agrees_with_a_set() {
+    let rows = clustered(3_000, 24, 6, 9);
+    for seed in 0..6 {
+        let index = Index::build(Metric::Cosine, 24, &[&rows[..300], &rows[300..500]]);
+        let clock = Clock::default();
+        let model: RefCell<BTreeSet<usize>> = RefCell::new((0..500).collect());
+        let next = Cell::new(500);
+        let random = RefCell::new(Random(seed));
+        let draw = || random.borrow_mut().next() as usize;
+        let work = || {
+            if !draw().is_multiple_of(3) && next.get() + 20 <= rows.len() {
+                for _ in 0..20 {
+                    let row = next.replace(next.get() + 1);
+                    index.insert(draw(), row, &rows[row]).expect("room");
+                    model.borrow_mut().insert(row);
+                }
+            } else {
+                let modulus = 2 + draw() % 30;
+                index.delete(|row| row % modulus == 1).expect("sound");
+                model.borrow_mut().retain(|row| row % modulus != 1);
+            }
+        };
+        for _ in 0..40 {
+            work();
+            let at_step = |_| {
+                if draw().is_multiple_of(4) {
+                    work()
+                }
+            };
+            let maintainer = Maintainer { index: &index, clock: &clock, at_step: &at_step };
+            match draw() % 6 {
+                0 | 1 => drop(maintainer.flush().expect("sound")),
+                2 => drop(maintainer.merge().expect("sound")),
+                3 => clock.horizon.set(clock.next.get() + 1),
+                _ => {}
+            }
+            let query = Value::Dense(rows[draw() % 500].clone());
+            assert_eq!(found(&index, &query), model.borrow().iter().copied().collect::<Vec<_>>(), "{seed}");
+        }
+        assert_sound(&index);
+    }
+}

@@ -1,0 +1,329 @@
+//! Flush and merge of one index: the page layer's jobs with PostgreSQL's locks, memory limits and threads.
+//!
+//! Who calls: inserts (flush by size, count and age; a writer's share of merges), VACUUM's cleanup, the SQL
+//! functions, the background worker. Nothing of a job is transactional: what it has committed stays when the
+//! transaction around it aborts, and rows of transactions in progress move like others, because visibility is the
+//! heap's matter.
+//!
+//! Memory: the rows of a job and the builder's own stay within maintenance_work_mem (autovacuum_work_mem in
+//! autovacuum), as in a build; segments that do not fit stay apart.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering;
+
+use ann::build::{BuildError, Control};
+use pages::error::PageError;
+use pages::format::meta::{Meta, SEGMENTS_MAX};
+use pages::maintain::{self, Horizon, Host, Limits, LoadError, Slot, Sources, Step, Task};
+use pages::pager::Pager;
+use pages::pending;
+use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
+use pages::segment::encode::Loader;
+use pages::space::Space;
+use pgrx::pg_sys;
+
+use super::cache::OpenIndex;
+use super::worker::{self, Requested};
+use crate::error::IndexError;
+use crate::guc;
+use crate::pg::horizon::IndexHorizon;
+use crate::pg::lock::{Part, PartLock};
+use crate::pg::{threads, time};
+use crate::storage::{ClaimedPages, RelationPager};
+
+pub use pages::maintain::Cause;
+
+/// Places in the manifest that a flush leaves to merges.
+const PLACES_LEFT: usize = 4;
+
+/// What a merge may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What is due.
+    Due,
+    /// Of that only what is small: a writer's bounded share.
+    Small,
+    /// Everything that memory allows.
+    All,
+}
+
+/// What a flush did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flushed {
+    /// Rows of the new segment.
+    pub rows: u64,
+    /// Dead rows that were dropped.
+    pub dead: u64,
+    /// Pages that were written.
+    pub pages: u64,
+}
+
+/// What a merge did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Merged {
+    /// Segments that became one.
+    pub segments: u64,
+    /// Rows of the new segment.
+    pub rows: u64,
+    /// Dead rows that were dropped.
+    pub dead: u64,
+    /// Pages that were written.
+    pub pages: u64,
+}
+
+/// Moves pending rows into a segment. None: another process is flushing and `wait` is false, or the manifest is full.
+///
+/// # Errors
+/// If a page is damaged, memory is exhausted, or the work was interrupted.
+///
+/// # Safety
+/// `index` is open and locked, no buffer is locked, and this is the backend's main thread.
+pub unsafe fn flush(
+    index: pg_sys::Relation,
+    cause: Cause,
+    wait: bool,
+) -> Result<Option<Flushed>, IndexError> {
+    // SAFETY: by the contract.
+    let Some(_lock) = (unsafe { lock(index, Part::Flush, wait) }) else { return Ok(None) };
+    // SAFETY: by the contract.
+    let open = unsafe { OpenIndex::new(index)? };
+    // SAFETY: by the contract.
+    let job = unsafe { JobHost::new(index, &open, Navigator::Flat) };
+    if open.meta.segments().len() + PLACES_LEFT >= SEGMENTS_MAX {
+        return Ok(None);
+    }
+    let damaged = |error| job.page_error(error);
+    pending::seal(&job.pager).map_err(damaged)?;
+    job.pause(Step::Sealed);
+    let meta = Meta::load(&*job.pager.read(0).map_err(damaged)?).map_err(damaged)?;
+    let rows_per_page = meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u64;
+    let mut rows = 0;
+    let chains = meta.sealed().iter().copied().take_while(|chain| {
+        // At least one, whatever memory there is.
+        let is_first = rows == 0;
+        rows += u64::from(chain.pages) * rows_per_page;
+        is_first || rows <= job.rows_max
+    });
+    let sources = Sources { chains: chains.collect(), segments: Vec::new() };
+    if sources.chains.is_empty() {
+        return Ok(Some(Flushed::default()));
+    }
+    let done = job.run(Slot::Flush, &sources, cause)?;
+    Ok(Some(Flushed { rows: done.rows, dead: done.dead, pages: done.pages }))
+}
+
+/// What an insert does that has found too much pending: a flush, unless another process is at it, and somebody to
+/// merge.
+///
+/// # Errors
+/// As [`flush`].
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn after_insert(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
+    // SAFETY: by the contract.
+    unsafe {
+        if flush(index, cause, false)?.is_none() || !merge_is_due(index)? {
+            return Ok(());
+        }
+        match worker::request(index) {
+            Requested::Started | Requested::Running => {}
+            Requested::NoWorker | Requested::NotPossible => {
+                merge(index, Scope::Small, false, &mut || false)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One merge. None: there is nothing to do, or another process is merging and `wait` is false, or `stop` said so.
+///
+/// # Errors
+/// As [`flush`].
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn merge(
+    index: pg_sys::Relation,
+    scope: Scope,
+    wait: bool,
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<Option<Merged>, IndexError> {
+    // SAFETY: by the contract.
+    let Some(_lock) = (unsafe { lock(index, Part::Merge, wait) }) else { return Ok(None) };
+    // SAFETY: by the contract.
+    let open = unsafe { OpenIndex::new(index)? };
+    // SAFETY: by the contract; a plain setting.
+    let (job, workers) =
+        unsafe { (JobHost::new(index, &open, Navigator::Graph), pg_sys::max_parallel_maintenance_workers) };
+    let limits = Limits { rows_max: job.rows_max, small_only: scope == Scope::Small };
+    let segments = open.meta.segments();
+    let due = match scope {
+        Scope::All => maintain::whole(segments, &limits).map(|sources| (sources, Cause::Request)),
+        Scope::Due | Scope::Small => maintain::due(segments, &limits),
+    };
+    let Some((sources, cause)) = due else { return Ok(None) };
+    // What nobody waits for leaves the other processors to those who work.
+    let threads = if scope == Scope::All { workers.max(0) as usize + 1 } else { 1 };
+    let job = JobHost { stop: Some(RefCell::new(stop)), threads, ..job };
+    match job.run(Slot::Merge, &sources, cause) {
+        Ok(done) => {
+            Ok(Some(Merged { segments: done.sources, rows: done.rows, dead: done.dead, pages: done.pages }))
+        }
+        Err(IndexError::Stopped) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a merge is due, by the manifest.
+///
+/// # Errors
+/// If a page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn merge_is_due(index: pg_sys::Relation) -> Result<bool, IndexError> {
+    // SAFETY: by the contract.
+    let open = unsafe { OpenIndex::new(index)? };
+    let options = build_options(&open.meta, Navigator::Graph);
+    let limits = Limits { rows_max: rows_max(&open.parsed.space, &options), small_only: false };
+    Ok(maintain::due(open.meta.segments(), &limits).is_some())
+}
+
+/// # Safety
+/// As [`PartLock::take`].
+unsafe fn lock(index: pg_sys::Relation, part: Part, wait: bool) -> Option<PartLock> {
+    // SAFETY: by the contract.
+    unsafe { if wait { Some(PartLock::take(index, part)) } else { PartLock::try_take(index, part) } }
+}
+
+/// The builder's options of an index.
+fn build_options(meta: &Meta, navigator: Navigator) -> BuildOptions {
+    BuildOptions {
+        m: usize::from(meta.m),
+        ef_construction: usize::from(meta.ef_construction),
+        seed: meta.rotation_seed,
+        navigator,
+    }
+}
+
+/// Rows that memory allows in one job.
+fn rows_max(space: &Space, options: &BuildOptions) -> u64 {
+    (guc::maintenance_memory() / build::bytes_per_row(space, options)).max(1)
+}
+
+/// An index with a job to be done.
+struct JobHost<'s> {
+    index: pg_sys::Relation,
+    open: &'s OpenIndex,
+    pager: RelationPager<'s>,
+    horizon: IndexHorizon,
+    options: BuildOptions,
+    rows_max: u64,
+    threads: usize,
+    /// Says whether to give up.
+    stop: Option<RefCell<&'s mut dyn FnMut() -> bool>>,
+}
+
+/// What ends a job.
+enum JobError {
+    Page(PageError),
+    Index(IndexError),
+}
+
+impl From<PageError> for JobError {
+    fn from(error: PageError) -> Self {
+        Self::Page(error)
+    }
+}
+
+impl From<LoadError> for JobError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Page(error) => Self::Page(error),
+            LoadError::Memory(_) => Self::Index(IndexError::OutOfMemory),
+        }
+    }
+}
+
+impl<'s> JobHost<'s> {
+    /// # Safety
+    /// As [`flush`]; `open` is this index.
+    unsafe fn new(index: pg_sys::Relation, open: &'s OpenIndex, navigator: Navigator) -> Self {
+        let options = build_options(&open.meta, navigator);
+        let rows_max = rows_max(&open.parsed.space, &options);
+        // SAFETY: by the contract; the values do not outlive the call that has the contract.
+        let (pager, horizon) = unsafe { (RelationPager::new(index, &open.hints), IndexHorizon::new(index)) };
+        Self { index, open, pager, horizon, options, rows_max, threads: 1, stop: None }
+    }
+
+    fn run(&self, slot: Slot, sources: &Sources, cause: Cause) -> Result<maintain::Outcome, IndexError> {
+        let largest = self.open.parsed.segments.iter().max_by_key(|state| state.header.rows);
+        let centroid = largest.map(|state| state.centroid.as_slice());
+        let task = Task { space: &self.open.parsed.space, slot, sources, cause, centroid };
+        maintain::run(self, &task).map_err(|error| match error {
+            JobError::Page(error) => self.page_error(error),
+            JobError::Index(error) => error,
+        })
+    }
+
+    fn page_error(&self, error: PageError) -> IndexError {
+        // SAFETY: the index is open while this lives.
+        unsafe { IndexError::page(self.index, error) }
+    }
+
+    fn must_stop(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| (stop.borrow_mut())())
+    }
+}
+
+impl<'s> Host for JobHost<'s> {
+    type Error = JobError;
+    type Pager = RelationPager<'s>;
+    type Sink = ClaimedPages;
+
+    fn pager(&self) -> &RelationPager<'s> {
+        &self.pager
+    }
+
+    fn sink(&self) -> ClaimedPages {
+        // SAFETY: the index is open while this lives; jobs write claimed blocks only.
+        unsafe { ClaimedPages::new(self.index) }
+    }
+
+    fn horizon(&self) -> &dyn Horizon {
+        &self.horizon
+    }
+
+    fn now(&self) -> u64 {
+        time::now()
+    }
+
+    fn with_space_lock<R>(&self, work: &mut dyn FnMut() -> Result<R, PageError>) -> Result<R, PageError> {
+        // SAFETY: the index is open while this lives, and jobs call this without a page in hand.
+        let _lock = unsafe { PartLock::take(self.index, Part::Space) };
+        work()
+    }
+
+    fn prepare(&self, loader: Loader) -> Result<Prepared, JobError> {
+        if self.must_stop() {
+            return Err(JobError::Index(IndexError::Stopped));
+        }
+        let control = Control::default();
+        let (space, options) = (&self.open.parsed.space, &self.options);
+        let prepared = threads::with_workers(
+            self.threads,
+            || build::prepare(loader, space, options, &control),
+            || control.cancel.store(true, Ordering::Relaxed),
+            || {},
+        );
+        match prepared {
+            None => Err(JobError::Index(IndexError::NoThreads)),
+            Some(Ok(prepared)) => Ok(prepared),
+            Some(Err(BuildError::Cancelled)) => Err(JobError::Index(IndexError::Cancelled)),
+            Some(Err(BuildError::TooManyRows)) => Err(JobError::Index(IndexError::TooManyRows)),
+        }
+    }
+
+    fn pause(&self, _at: Step) {}
+}
