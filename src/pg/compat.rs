@@ -168,3 +168,24 @@ pub fn transaction_timeout_is_pending() -> bool {
     #[cfg(not(any(feature = "pg17", feature = "pg18")))]
     false
 }
+
+/// Takes a tuple lock if nobody else has it.
+///
+/// # Safety
+/// `relation` is open, and this is the backend's main thread.
+pub unsafe fn conditional_lock_tuple(
+    relation: pg_sys::Relation,
+    mut tuple: pg_sys::ItemPointerData,
+    mode: pg_sys::LOCKMODE,
+) -> bool {
+    // SAFETY: by the contract.
+    #[cfg(not(feature = "pg18"))]
+    unsafe {
+        pg_sys::ConditionalLockTuple(relation, &raw mut tuple, mode)
+    }
+    // SAFETY: by the contract. A failure is nothing to log.
+    #[cfg(feature = "pg18")]
+    unsafe {
+        pg_sys::ConditionalLockTuple(relation, &raw mut tuple, mode, false)
+    }
+}

@@ -1,20 +1,23 @@
 //! Heavyweight locks on parts of an index.
 //!
-//! PostgreSQL's page locks, which nothing else takes on these indexes. They queue, take part in deadlock detection and
-//! are released when the transaction ends, whatever happens to the guard.
+//! PostgreSQL's tuple locks on numbers that no tuple of the index has: nothing else takes them. They queue, take part in
+//! deadlock detection and are released when the transaction ends, whatever becomes of the guard. (Page locks would
+//! say better what is meant, but PostgreSQL wants no other lock to be taken while one is held.)
 
 use pgrx::pg_sys;
 
+use super::compat;
+
 /// What is locked; a job that holds one may take those that come before it, never one behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u32)]
+#[repr(u16)]
 pub enum Part {
     /// Which blocks are given out, and what the manifest names: held for moments.
-    Space = 0,
+    Space = 1,
     /// Moving pending rows into a segment.
-    Flush = 1,
+    Flush = 2,
     /// Merging segments.
-    Merge = 2,
+    Merge = 3,
 }
 
 /// A lock that is held until drop, or until the transaction ends.
@@ -31,8 +34,9 @@ impl PartLock {
     /// # Safety
     /// `relation` is open until the guard is dropped; no buffer is locked; this is the backend's main thread.
     pub unsafe fn take(relation: pg_sys::Relation, part: Part) -> Self {
+        let mut place = part.place();
         // SAFETY: by the contract.
-        unsafe { pg_sys::LockPage(relation, part as pg_sys::BlockNumber, MODE) };
+        unsafe { pg_sys::LockTuple(relation, &raw mut place, MODE) };
         Self { relation, part }
     }
 
@@ -42,8 +46,15 @@ impl PartLock {
     /// As [`PartLock::take`].
     pub unsafe fn try_take(relation: pg_sys::Relation, part: Part) -> Option<Self> {
         // SAFETY: by the contract.
-        let is_taken = unsafe { pg_sys::ConditionalLockPage(relation, part as pg_sys::BlockNumber, MODE) };
+        let is_taken = unsafe { compat::conditional_lock_tuple(relation, part.place(), MODE) };
         is_taken.then_some(Self { relation, part })
+    }
+}
+
+impl Part {
+    /// Block 0 has no tuples.
+    fn place(self) -> pg_sys::ItemPointerData {
+        pg_sys::ItemPointerData { ip_blkid: pg_sys::BlockIdData { bi_hi: 0, bi_lo: 0 }, ip_posid: self as u16 }
     }
 }
 
@@ -53,7 +64,8 @@ impl Drop for PartLock {
         if std::thread::panicking() {
             return;
         }
+        let mut place = self.part.place();
         // SAFETY: the guard holds the lock, and the relation is open, by the contract of `take`.
-        unsafe { pg_sys::UnlockPage(self.relation, self.part as pg_sys::BlockNumber, MODE) }
+        unsafe { pg_sys::UnlockTuple(self.relation, &raw mut place, MODE) }
     }
 }

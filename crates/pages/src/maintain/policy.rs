@@ -6,7 +6,7 @@
 //! [`TIER_SEGMENTS`] of them: a row is written once per tier.
 
 use super::Sources;
-use crate::format::meta::SegmentEntry;
+use crate::format::meta::{SEGMENTS_MAX, SegmentEntry};
 
 /// What a merge may take.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +35,8 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| entry.navigator == FLAT).collect();
     let flat_rows: u64 = flat.iter().map(|entry| u64::from(entry.live())).sum();
     if flat_rows >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
-        return merge(fitting(flat, limits.rows_max), super::Cause::Segments);
+        let share = if limits.small_only { GRAPH_ROWS } else { u64::MAX };
+        return merge(fitting(flat, limits.rows_max.min(share)), super::Cause::Segments);
     }
     if limits.small_only {
         return None;
@@ -48,6 +49,11 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
     let mut graphs: Vec<SegmentEntry> =
         segments.iter().copied().filter(|entry| entry.navigator != FLAT).collect();
     graphs.sort_by_key(SegmentEntry::live);
+    if graphs.len() >= SEGMENTS_MAX / 2 {
+        // The manifest would have no place left: rather more memory than that.
+        graphs.truncate(TIER_SEGMENTS);
+        return merge(graphs, super::Cause::Segments);
+    }
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
         if tier.len() >= TIER_SEGMENTS {
             let chosen = fitting(tier.to_vec(), limits.rows_max);
@@ -114,6 +120,8 @@ mod tests {
         assert!(due_numbers(&flats, &ALL).is_empty());
         let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         assert_eq!(due_numbers(&more, &ALL).len(), 9);
+        let small = Limits { small_only: true, ..ALL };
+        assert_eq!(due_numbers(&more, &small).len(), 8);
         let tiny: Vec<SegmentEntry> = (1..=24).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 24);
     }
@@ -135,6 +143,8 @@ mod tests {
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
         let little = Limits { rows_max: 100_000, small_only: false };
         assert!(due_numbers(&graphs, &little).is_empty());
+        let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, 1)).collect();
+        assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
