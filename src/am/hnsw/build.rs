@@ -17,7 +17,7 @@ use ann::Metric;
 use ann::build::{BuildError, Control};
 use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
-use pages::segment::build::{self, BuildOptions};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::Loader;
 use pages::space::Space;
 use pages::{NO_BLOCK, PAGE_SIZE, PageError};
@@ -197,6 +197,7 @@ impl<'b> Build<'b> {
             m: usize::from(meta.m),
             ef_construction: usize::from(meta.ef_construction),
             seed: meta.rotation_seed,
+            navigator: Navigator::Graph,
         };
         // SAFETY: plain settings; the first is in kilobytes.
         let (memory, workers) =

@@ -52,6 +52,10 @@ pub trait Graph {
     fn routers_of(&self, part: usize) -> Range<u32> {
         if part == 0 { self.routers() } else { 0..0 }
     }
+    /// Elements of one part.
+    fn elements_of(&self, _part: usize) -> u32 {
+        self.element_count()
+    }
     /// Ids of the lists, which name elements that no neighbor leads to, each in one list; not below `element_count`.
     /// Expanding one reports candidates only. A store with lists rejects.
     fn lists(&self) -> Range<u32> {

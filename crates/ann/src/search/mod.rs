@@ -20,9 +20,9 @@
 //! Strict order: an element that turns out nearer than one offered before is held back and offered after all others
 //! rather than dropped. Relaxed order offers it at once.
 //!
-//! Invariants: `frontier` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold` that
-//! anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold measured elements
-//! that were not offered; an element is offered at most once.
+//! Invariants: `frontier` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold`
+//! that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
+//! measured elements that were not offered; an element is offered at most once.
 
 mod enter;
 mod graph;

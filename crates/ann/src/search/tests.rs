@@ -45,6 +45,9 @@ impl Graph for LineGraph {
         let router = self.element_count() + part as u32;
         router..router + 1
     }
+    fn elements_of(&self, part: usize) -> u32 {
+        self.ends[part] - if part == 0 { 0 } else { self.ends[part - 1] }
+    }
     fn lists(&self) -> Range<u32> {
         let start = self.routers().end;
         start..start + (self.element_count() - self.first_listed()).div_ceil(LISTED)

@@ -10,4 +10,5 @@ pub mod node;
 pub mod page;
 pub mod pending;
 pub mod print;
+pub mod router;
 pub mod segment;

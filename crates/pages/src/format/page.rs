@@ -57,7 +57,7 @@ on_disk! {
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors
+        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors, 9 routers of flat segments
         pub kind: u8,
         /// format version of this page
         pub version: u8,
@@ -84,6 +84,8 @@ pub enum PageKind {
     Pending = 6,
     /// Own vectors whose length varies.
     Vectors = 7,
+    /// Codes of all nodes of a flat segment.
+    Routers = 9,
 }
 
 /// Makes `page` an empty page of this kind.

@@ -4,7 +4,9 @@ pub mod build;
 pub mod calibrate;
 pub mod encode;
 pub mod read;
+pub mod union;
 pub mod vectors;
 pub mod write;
 
 pub use read::{SegmentReader, SegmentState};
+pub use union::{Union, UnionQuery};

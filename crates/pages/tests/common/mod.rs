@@ -7,19 +7,21 @@ use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
-use pages::format::meta::{Meta, MetaParams};
+use pages::format::meta::{Meta, MetaParams, SegmentEntry};
 use pages::mem_pager::MemPager;
 use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plain::{PendingRows, tid_of};
 use pages::row::{Element, Row, SparseRow};
-use pages::segment::build::{self, BuildOptions};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
-use pages::segment::read::{SegmentReader, SegmentState, rows_of};
+use pages::segment::read::{SegmentState, rows_of};
+use pages::segment::{Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
 use pages::{NO_BLOCK, PAGE_SIZE, pending, tids};
 
-pub const OPTIONS: BuildOptions = BuildOptions { m: 16, ef_construction: 64, seed: 1 };
+pub const OPTIONS: BuildOptions =
+    BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Graph };
 
 /// Repeatable random numbers.
 pub struct Random(pub u64);
@@ -202,6 +204,18 @@ impl Index {
 
     /// An index with one segment per slice of rows. Rows are numbered through all of them.
     pub fn build_values(element: Element, metric: Metric, dim: usize, segments: &[&[Value]]) -> Self {
+        let graphs: Vec<(&[Value], Navigator)> =
+            segments.iter().map(|&rows| (rows, Navigator::Graph)).collect();
+        Self::build_segments(element, metric, dim, &graphs)
+    }
+
+    /// The same with segments of either kind.
+    pub fn build_segments(
+        element: Element,
+        metric: Metric,
+        dim: usize,
+        segments: &[(&[Value], Navigator)],
+    ) -> Self {
         let space = Space::new(element, metric, dim as u32, 7);
         let pager = MemPager::new();
         let mut meta = Meta::new(&MetaParams {
@@ -220,16 +234,19 @@ impl Index {
         meta.store_new(&mut page);
         (&pager).append(&page).expect("room");
         let mut first = 0;
-        for rows in segments {
+        for &(rows, navigator) in segments {
             let mut loader = Loader::new(&space);
             for (at, x) in rows.iter().enumerate() {
                 loader.push(&space, x.row(), tid_of_row(first + at)).expect("memory");
             }
             first += rows.len();
+            let options = BuildOptions { navigator, ..OPTIONS };
             let prepared =
-                build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");
+                build::prepare(loader, &space, &options, &Control::default()).expect("not cancelled");
             let segment = meta.next_segment;
+            let pages_needed = prepared.pages_needed();
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
+            assert_eq!(entry.pages, pages_needed);
             let state = SegmentState::load(&pager, &space, segment, entry.header).expect("sound");
             if meta.centroid == NO_BLOCK && space.width() > 0 {
                 meta.centroid = state.header.block_of(0);
@@ -279,7 +296,7 @@ impl Index {
         Ok(totals)
     }
 
-    /// Live rows of the first `limit` elements of each segment and of all pending rows, as (bound, row).
+    /// Live rows of the first `limit` elements of all segments and of all pending rows, as (bound, row).
     pub fn search(
         &self,
         query: &[f32],
@@ -318,6 +335,13 @@ impl Index {
         Ok(self.search_query(&query, effort, usize::MAX).expect("sound"))
     }
 
+    /// The segments of the manifest.
+    pub fn segments(&self) -> Result<Vec<SegmentState>, PageError> {
+        let load =
+            |entry: &SegmentEntry| SegmentState::load(&self.pager, &self.space, entry.segment, entry.header);
+        self.meta().segments().iter().map(load).collect()
+    }
+
     fn search_query(
         &self,
         query: &Query,
@@ -326,14 +350,13 @@ impl Index {
     ) -> Result<Vec<(f64, f64, usize)>, PageError> {
         let meta = self.meta();
         let mut found = Vec::new();
-        for entry in meta.segments() {
-            let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
-            let prepared = SegmentReader::<MemPager>::prepare(&self.space, &state, query);
-            let mut graph = SegmentReader::new(&self.pager, &self.space, &state, &prepared);
+        let segments = self.segments()?;
+        for prepared in UnionQuery::prepare(&self.space, &segments, query) {
+            let mut graph = Union::new(&self.pager, &self.space, &segments, &prepared);
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..limit {
                 let Some(element) = stream.next(&mut graph)? else { break };
-                self.add_rows(&state, &element, &mut found)?;
+                self.add_rows(&segments[prepared.segment_of(&element)], &element, &mut found)?;
             }
         }
         let code = meta.own_code().expect("known");
