@@ -57,7 +57,7 @@ on_disk! {
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors, 9 routers of flat segments
+        /// 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 heap TIDs, 6 pending, 7 vectors, 9 routers (flat)
         pub kind: u8,
         /// format version of this page
         pub version: u8,
