@@ -54,7 +54,10 @@ impl PartLock {
 impl Part {
     /// Block 0 has no tuples.
     fn place(self) -> pg_sys::ItemPointerData {
-        pg_sys::ItemPointerData { ip_blkid: pg_sys::BlockIdData { bi_hi: 0, bi_lo: 0 }, ip_posid: self as u16 }
+        pg_sys::ItemPointerData {
+            ip_blkid: pg_sys::BlockIdData { bi_hi: 0, bi_lo: 0 },
+            ip_posid: self as u16,
+        }
     }
 }
 

@@ -5,10 +5,13 @@
 
 use std::collections::HashSet;
 
+use quant::rabitq::from_bf16;
+
 use crate::error::PageError;
 use crate::format::meta::{BlockRun, Meta};
 use crate::format::node::{NodeView, VectorAddress};
 use crate::format::page::{self, PageKind};
+use crate::format::router::RouterView;
 use crate::format::segment::SegmentHeader;
 use crate::maintain::retired_runs;
 use crate::pager::{BlockNumber, Pager};
@@ -111,6 +114,7 @@ impl<P: Pager> Checker<'_, P> {
             let kind = match page {
                 _ if header.vector_bytes() > 0 && page >= header.vector_page => shared(PageKind::Vectors),
                 _ if page >= header.tid_page => shared(PageKind::Tids),
+                _ if plan.is_flat() && page >= header.router_page => shared(PageKind::Routers),
                 _ if page >= header.node_page => shared(PageKind::Nodes),
                 _ => shared(PageKind::Centroid),
             };
@@ -120,23 +124,27 @@ impl<P: Pager> Checker<'_, P> {
             }
             page::check(&*self.pager.read(block)?, block, kind.0, kind.1)?;
         }
-        self.check_graph(segment, &header, &plan)?;
+        self.check_nodes(segment, &header, &plan)?;
+        if plan.is_flat() {
+            self.check_routers(&header, &plan)?;
+        } else {
+            self.check_graph(segment, &header, &plan)?;
+        }
         if plan.own() == OwnCode::Elsewhere {
             self.check_vectors(meta, segment, &header, &plan)?;
         }
         self.check_tids(segment, &header)
     }
 
-    fn check_graph(
+    /// Checks each node, the routers of a graph included, and that the rows of the nodes follow each other.
+    fn check_nodes(
         &mut self,
         segment: u32,
         header: &SegmentHeader,
         plan: &NodePlan,
     ) -> Result<(), PageError> {
         self.report.nodes += u64::from(header.nodes);
-        let total = header.nodes + header.routers;
-        let mut reached = vec![false; total as usize];
-        let mut work: Vec<u32> = (header.nodes..total).collect();
+        let total = header.nodes + if plan.is_flat() { 0 } else { header.routers };
         let mut next_row = 0u64;
         for id in 0..total {
             let (row_start, row_count) = self.check_node(segment, header, plan, id)?;
@@ -148,6 +156,46 @@ impl<P: Pager> Checker<'_, P> {
                 next_row = u64::from(row_start) + u64::from(row_count);
             }
         }
+        if next_row != u64::from(header.ranked_rows) {
+            let block = header.block_of(header.node_page);
+            self.problem(PageError::damaged(block, "number of rows that nodes refer to"));
+        }
+        Ok(())
+    }
+
+    /// Checks that the routers of a flat segment can lead to every node. They hold the nodes in order, as many as the
+    /// header's soundness asks for, so that each has its lane; a factor that is no number would hide it.
+    fn check_routers(&mut self, header: &SegmentHeader, plan: &NodePlan) -> Result<(), PageError> {
+        let routers = plan.routers();
+        for router in 0..header.routers {
+            let block = header.block_of(header.router_page + router);
+            let bytes = self.pager.read(block)?;
+            let view = RouterView::new(routers, page::content(&bytes));
+            let used = (header.nodes - router * routers.lanes() as u32).min(routers.lanes() as u32) as usize;
+            let is_finite = |factor: &[u8]| from_bf16(u16::from_ne_bytes([factor[0], factor[1]])).is_finite();
+            let are_finite = (0..used).all(|lane| {
+                let (batch, place) = routers.place_of(lane);
+                let (add, mul) = view.factors(batch);
+                is_finite(&add[place * 2..]) && is_finite(&mul[place * 2..])
+            });
+            drop(bytes);
+            if !are_finite {
+                self.problem(PageError::damaged(block, "factors of a router"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that each node can be reached from the routers.
+    fn check_graph(
+        &mut self,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+    ) -> Result<(), PageError> {
+        let total = header.nodes + header.routers;
+        let mut reached = vec![false; total as usize];
+        let mut work: Vec<u32> = (header.nodes..total).collect();
         work.iter().for_each(|&id| reached[id as usize] = true);
         while let Some(id) = work.pop() {
             for neighbor in self.neighbors(segment, header, plan, id)? {

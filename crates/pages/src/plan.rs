@@ -6,6 +6,9 @@
 //! hold only the neighbors' numbers. So do vectors of at most 64 dimensions: as many bits say too little of a
 //! neighbor, and its own node is small enough to be read. Bits are their own code, so that they are worth their place
 //! at any length that fits. A sparse vector's length varies, so nodes only have its address.
+//!
+//! Nodes of a flat segment have no neighbors: their codes are on pages of their own, as many as fit ([`RouterPlan`]).
+//! Flat segments are for those shapes only whose nodes would hold their neighbors' codes.
 
 use kernels::Encoding;
 
@@ -111,12 +114,29 @@ impl NodePlan {
     pub fn from_parts(padded_dim: usize, lanes: usize, own: u8, inline: u8) -> Option<Self> {
         let own = OwnCode::from_number(own)?;
         let is_whole = lanes.is_multiple_of(8) && padded_dim.is_multiple_of(64);
-        let is_sound = is_whole && lanes > 0 && lanes <= 208 && inline <= 1;
+        let is_sound = is_whole && lanes <= 208 && (lanes > 0 || inline == 1) && inline <= 1;
         let plan = Self { padded_dim, lanes, own, inline: inline == 1 };
         (is_sound && plan.nodes_per_page() > 0).then_some(plan)
     }
 
-    /// Neighbors that a node can have: a multiple of 8.
+    /// The same for the nodes of a flat segment, if there can be one.
+    pub fn flat(&self) -> Option<Self> {
+        self.inline.then_some(Self { lanes: 0, ..*self })
+    }
+
+    /// Whether it is of a flat segment: nodes have no neighbors, and routers have the codes of all.
+    #[inline]
+    pub fn is_flat(&self) -> bool {
+        self.lanes == 0
+    }
+
+    /// The shape of a flat segment's routers.
+    #[inline]
+    pub fn routers(&self) -> RouterPlan {
+        RouterPlan::new(self.padded_dim)
+    }
+
+    /// Neighbors that a node can have: a multiple of 8; none in a flat segment.
     #[inline]
     pub fn lanes(&self) -> usize {
         self.lanes
@@ -134,7 +154,7 @@ impl NodePlan {
         self.own
     }
 
-    /// Whether nodes hold their neighbors' codes.
+    /// Whether nodes hold their neighbors' codes, or routers those of all nodes.
     #[inline]
     pub fn is_inline(&self) -> bool {
         self.inline
@@ -193,6 +213,61 @@ impl NodePlan {
     #[inline]
     pub fn nodes_per_page(&self) -> usize {
         CONTENT_BYTES / self.node_bytes()
+    }
+}
+
+/// The shape of a flat segment's routers: one fills a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouterPlan {
+    code_bytes: usize,
+    lanes: usize,
+}
+
+impl RouterPlan {
+    /// For codes of this many bits.
+    #[inline]
+    pub fn new(padded_dim: usize) -> Self {
+        let code_bytes = padded_dim / 8;
+        Self { code_bytes, lanes: CONTENT_BYTES / (code_bytes + 4) / 8 * 8 }
+    }
+
+    /// Nodes of a router: a multiple of 8.
+    #[inline]
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// Routers of a segment with this many nodes.
+    pub fn count(&self, nodes: u32) -> u32 {
+        nodes.div_ceil(self.lanes.max(1) as u32)
+    }
+
+    /// Bytes of a router.
+    pub fn bytes(&self) -> usize {
+        self.lanes * (self.code_bytes + 4)
+    }
+
+    /// The batch of a lane, and its place there.
+    pub fn place_of(&self, lane: usize) -> (usize, usize) {
+        (lane / BATCH_LANES, lane % BATCH_LANES)
+    }
+
+    /// Lanes of a batch.
+    #[inline]
+    pub fn batch_lanes(&self, batch: usize) -> usize {
+        (self.lanes - batch * BATCH_LANES).min(BATCH_LANES)
+    }
+
+    /// Where the codes of a batch start.
+    #[inline]
+    pub fn codes_offset(&self, batch: usize) -> usize {
+        batch * BATCH_LANES * self.code_bytes
+    }
+
+    /// Where the factors `add` of a batch start; those of all batches are followed by all `mul`.
+    #[inline]
+    pub fn factors_offset(&self, batch: usize) -> usize {
+        self.lanes * self.code_bytes + batch * BATCH_LANES * 2
     }
 }
 
@@ -266,6 +341,12 @@ mod tests {
     }
 
     #[test]
+    fn routers_of_common_dimensions() {
+        assert_eq!([384, 768, 1536].map(|dim| RouterPlan::new(dim).lanes()), [152, 80, 40]);
+        assert_eq!(RouterPlan::new(384).count(153), 2);
+    }
+
+    #[test]
     fn every_dimension_and_m_has_a_plan_that_fits() {
         for element in [Element::Float4, Element::Float2, Element::Bit, Element::Sparse] {
             for dim in (64..=64_000).step_by(64) {
@@ -279,6 +360,12 @@ mod tests {
                     let number = plan.own().number();
                     let inline = u8::from(plan.is_inline());
                     assert_eq!(NodePlan::from_parts(padded_dim, plan.lanes(), number, inline), Some(plan));
+                    assert_eq!(plan.flat().is_some(), plan.is_inline());
+                    let Some(flat) = plan.flat() else { continue };
+                    assert_eq!(NodePlan::from_parts(padded_dim, 0, number, 1), Some(flat));
+                    assert!(flat.nodes_per_page() >= plan.nodes_per_page());
+                    let routers = flat.routers();
+                    assert!(routers.lanes() >= 8 && routers.bytes() <= CONTENT_BYTES, "{element:?} {dim}");
                 }
             }
         }

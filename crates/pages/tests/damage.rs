@@ -5,23 +5,34 @@ mod common;
 use ann::Metric;
 use ann::search::Effort;
 use common::{Index, Random, Value, values_of};
+use pages::PAGE_SIZE;
 use pages::check::check;
 use pages::error::Problem;
-use pages::format::page::{CONTENT_END, FORMAT_VERSION};
+use pages::format::page::{CONTENT_END, CONTENT_START, FORMAT_VERSION};
+use pages::format::segment::SegmentHeader;
 use pages::pager::Pager;
+use pages::plan::RouterPlan;
 use pages::row::Element;
+use pages::segment::build::Navigator;
 
 /// What is damaged: each element has pages of its own shape.
-const CASES: [(Element, Metric, usize); 4] = [
-    (Element::Float4, Metric::L2, 70),
-    (Element::Bit, Metric::Hamming, 200),
-    (Element::Sparse, Metric::L2, 5_000),
-    (Element::Sparse, Metric::L1, 5_000),
+const CASES: [Case; 7] = [
+    (Element::Float4, Metric::L2, 70, Navigator::Graph),
+    (Element::Bit, Metric::Hamming, 200, Navigator::Graph),
+    (Element::Sparse, Metric::L2, 5_000, Navigator::Graph),
+    (Element::Sparse, Metric::L1, 5_000, Navigator::Graph),
+    (Element::Float4, Metric::L2, 70, Navigator::Flat),
+    (Element::Bit, Metric::Hamming, 200, Navigator::Flat),
+    (Element::Sparse, Metric::L2, 5_000, Navigator::Flat),
 ];
 
-fn small_index((element, metric, dim): (Element, Metric, usize)) -> (Index, Vec<Value>) {
+/// With the kind of the segments.
+type Case = (Element, Metric, usize, Navigator);
+
+fn small_index((element, metric, dim, navigator): Case) -> (Index, Vec<Value>) {
     let rows = values_of(element, 900, dim, 6, 13);
-    let index = Index::build_values(element, metric, dim, &[&rows[..600], &rows[600..800]]);
+    let segments = [(&rows[..600], navigator), (&rows[600..800], navigator)];
+    let index = Index::build_segments(element, metric, dim, &segments);
     for (row, value) in rows.iter().enumerate().skip(800) {
         index.insert_value(row % 2, row, value).expect("room");
     }
@@ -81,7 +92,7 @@ fn the_checker_names_the_block_of_each_kind_of_damage() {
     CASES.into_iter().for_each(checker_names_blocks);
 }
 
-fn checker_names_blocks(case: (Element, Metric, usize)) {
+fn checker_names_blocks(case: Case) {
     let (index, _) = small_index(case);
     for block in 0..index.pager.block_count() {
         let good = *index.pager.read(block).expect("there");
@@ -99,4 +110,44 @@ fn checker_names_blocks(case: (Element, Metric, usize)) {
         index.pager.overwrite(block, &good);
     }
     assert!(check(&index.pager).is_sound());
+}
+
+/// A node whose estimates are no numbers would be found by nobody.
+#[test]
+fn the_checker_sees_factors_that_are_no_numbers() {
+    let (index, _) = small_index(CASES[4]);
+    let header = index.segments().expect("sound")[0].header;
+    let plan = RouterPlan::new(index.space.padded_dim());
+    let block = header.block_of(header.router_page);
+    let mut bad = *index.pager.read(block).expect("there");
+    let at = CONTENT_START + plan.factors_offset(1) + 6;
+    bad[at..at + 2].copy_from_slice(&0x7FC0u16.to_ne_bytes());
+    index.pager.overwrite(block, &bad);
+    let problems = check(&index.pager).problems;
+    assert!(problems.iter().any(|error| error.block == block), "{problems:?}");
+}
+
+/// The header of a flat segment says how many routers there are, and where: it must agree with the number of nodes.
+#[test]
+fn headers_of_flat_segments_that_contradict_themselves() {
+    let (index, _) = small_index(CASES[4]);
+    let segment = index.segments().expect("sound").remove(0);
+    let (good, block) = (segment.header, index.meta().segments()[0].header);
+    let changes: [fn(&mut SegmentHeader); 6] = [
+        |header| header.navigator = 0,
+        |header| header.navigator = 2,
+        |header| header.lanes = 8,
+        |header| header.routers += 1,
+        |header| header.routers -= 1,
+        |header| header.router_page = header.pages,
+    ];
+    for change in changes {
+        let mut header = good;
+        change(&mut header);
+        let mut page = [0; PAGE_SIZE];
+        header.store_new(&mut page, segment.segment);
+        index.pager.overwrite(block, &page);
+        assert!(index.segments().is_err(), "{header:?}");
+        assert!(check(&index.pager).problems.iter().any(|error| error.block == block));
+    }
 }

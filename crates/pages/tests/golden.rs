@@ -22,7 +22,7 @@ use pages::plan::NodePlan;
 use pages::row::SparseRow;
 use pages::segment::calibrate;
 use pages::segment::encode::{ByteCode, EncodedNodes};
-use pages::segment::write::{write_header, write_pages};
+use pages::segment::write::{pages_needed, write_header, write_pages};
 use pages::{NO_BLOCK, PAGE_SIZE, PageBytes};
 
 const DIM: usize = 70;
@@ -139,7 +139,7 @@ fn write_segment(pager: &MemPager, meta: &mut Meta, plan: NodePlan, first_row: u
     let block = write_header(&mut &*pager, segment, &header).expect("room");
     let entry = &mut meta.segments[meta.segment_count as usize];
     (entry.segment, entry.header, entry.rows, entry.pages) = (segment, block, header.rows, header.pages + 1);
-    entry.navigator = 1;
+    entry.navigator = header.navigator;
     meta.segment_count += 1;
     meta.next_segment += 1;
 }
@@ -290,20 +290,25 @@ fn vector(count: u32) -> Vec<u8> {
     bytes
 }
 
-fn sparse_index() -> MemPager {
-    let pager = MemPager::new();
-    let mut meta = Meta::new(&MetaParams {
-        dim: 70,
+/// The meta page of an index without segments.
+fn meta(element: u8, encoding: u8) -> Meta {
+    Meta::new(&MetaParams {
+        dim: DIM as u32,
         padded_dim: PADDED_DIM as u32,
         metric: 1,
-        element: 4,
-        encoding: 5,
+        element,
+        encoding,
         m: 16,
         ef_construction: 64,
         index_id: 0x0123_4567_89AB_CDEF,
         rotation_seed: 0x0F1E_2D3C_4B5A_6978,
         written_by: 1,
-    });
+    })
+}
+
+fn sparse_index() -> MemPager {
+    let pager = MemPager::new();
+    let mut meta = meta(4, 5);
     let mut bytes = [0; PAGE_SIZE];
     meta.store_new(&mut bytes);
     (&pager).append(&bytes).expect("room");
@@ -334,6 +339,60 @@ fn sparse_index() -> MemPager {
     meta.store(change.page(0).expect("meta"));
     change.commit();
     pager
+}
+
+/// The pages of a flat segment behind the meta page. The codes of 40 nodes come in two batches.
+const FLAT_SEGMENT: [&str; 6] = [
+    "v1_flat_centroid.hex",
+    "v1_flat_nodes.hex",
+    "v1_flat_nodes_second.hex",
+    "v1_flat_routers.hex",
+    "v1_flat_tids.hex",
+    "v1_flat_segment.hex",
+];
+
+fn flat_index() -> MemPager {
+    let pager = MemPager::new();
+    let mut meta = meta(1, 1);
+    let mut bytes = [0; PAGE_SIZE];
+    meta.store_new(&mut bytes);
+    (&pager).append(&bytes).expect("room");
+    let (plan, count) = (plan(0, 1, 1), 40);
+    let nodes = EncodedNodes {
+        own: pattern(count * plan.own_bytes(), 1),
+        scales: (0..count).map(|at| 0.5 + at as f32).collect(),
+        errors: (0..count).map(|at| 0.125 * at as f32).collect(),
+        bits: pattern(count * plan.code_bytes(), 2),
+        factors: (0..count as u16).map(|at| (0x3F80 + at, 0x4000 + at)).collect(),
+        row_offsets: (0..=count as u32).collect(),
+        row_tids: (0..count as u32).map(|row| tid(row, 0)).collect(),
+        ..nodes(plan, 40)
+    };
+    let order = (0..count as u32).collect();
+    let graph = FlatGraph { order, offsets: vec![0; count + 1], ..FlatGraph::default() };
+    let mut header = write_pages(&mut &pager, 1, &nodes, &graph).expect("room");
+    calibrate::store(&mut header, &[CurvePoint { recall: 0.875, gamma: 1.0 }]);
+    assert_eq!(header.pages, pages_needed(&nodes, &graph));
+    let block = write_header(&mut &pager, 1, &header).expect("room");
+    let entry = &mut meta.segments[0];
+    (entry.segment, entry.header, entry.rows, entry.pages) = (1, block, header.rows, header.pages + 1);
+    (meta.segment_count, meta.next_segment) = (1, 2);
+    let mut change = pager.change();
+    meta.store(change.page(0).expect("meta"));
+    change.commit();
+    pager
+}
+
+#[test]
+fn pages_of_a_flat_segment_are_the_golden_ones() {
+    let pager = flat_index();
+    assert_eq!(pager.block_count() as usize, 1 + FLAT_SEGMENT.len());
+    for (at, name) in FLAT_SEGMENT.iter().enumerate() {
+        compare(name, &pager.read(1 + at as u32).expect("there"));
+    }
+    let report = check(&pager);
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.nodes, report.segment_rows, report.free_blocks), (40, 42, 0));
 }
 
 #[test]

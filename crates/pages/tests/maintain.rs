@@ -35,7 +35,7 @@ fn assert_sound(index: &Index) {
 }
 
 fn quiet(index: &Index, clock: &Clock) -> Outcome {
-    let maintainer = Maintainer { index, clock, at_step: &|_| {} };
+    let maintainer = Maintainer::new(index, clock, &|_| {});
     maintainer.flush().expect("sound");
     maintainer.merge().expect("sound")
 }
@@ -46,7 +46,7 @@ fn rows_survive_flushes_and_merges_with_true_bounds() {
         let rows = values_of(element, 900, dim, 6, 3);
         let index = Index::build_values(element, metric, dim, &[&rows[..300]]);
         let clock = Clock::default();
-        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+        let maintainer = Maintainer::new(&index, &clock, &|_| {});
         for (row, value) in rows.iter().enumerate().skip(300) {
             index.insert_value(row, row, value).expect("room");
             if row % 200 == 0 {
@@ -103,7 +103,7 @@ fn crash_once(element: Element, dim: usize, rows: &[Value], crash_after: u64) ->
     index.delete(|row| row % 7 == 0).expect("sound");
     let before = index.pager.commits();
     index.pager.crash_after(crash_after);
-    let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+    let maintainer = Maintainer::new(&index, &clock, &|_| {});
     let done = maintainer.flush().is_ok() && maintainer.merge().is_ok();
     let was_cut = !done || index.pager.commits() - before >= crash_after;
     index.pager.restart();
@@ -140,7 +140,7 @@ fn vacuum_and_inserts_between_the_steps_of_a_job() {
             }
         };
         let clock = Clock::default();
-        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &disturb };
+        let maintainer = Maintainer::new(&index, &clock, &disturb);
         let done = if is_flush { maintainer.flush() } else { maintainer.merge() };
         done.expect("sound");
         let expected: Vec<usize> = (0..700).collect();
@@ -169,13 +169,13 @@ fn a_flush_and_a_merge_beside_each_other() {
         clock.horizon.set(u64::MAX);
         let beside = |step: Step| {
             if step == at {
-                let other = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+                let other = Maintainer::new(&index, &clock, &|_| {});
                 other.flush().expect("sound");
                 (0..40).for_each(|row| index.insert(row, 600 + row, &rows[row]).expect("room"));
                 other.flush().expect("sound");
             }
         };
-        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &beside };
+        let maintainer = Maintainer::new(&index, &clock, &beside);
         maintainer.merge().expect("sound");
         assert_sound(&index);
         assert_eq!(found(&index, &Value::Dense(rows[5].clone())), (0..640).collect::<Vec<_>>(), "{at:?}");
@@ -227,7 +227,7 @@ fn ten_turnovers_keep_the_file_bounded() {
         let next = start + BATCH;
         (start..next).for_each(|row| index.insert(row, row, &rows[row]).expect("room"));
         index.delete(|row| row + LIVE < next).expect("sound");
-        let maintainer = Maintainer { index: &index, clock: &clock, at_step: &|_| {} };
+        let maintainer = Maintainer::new(&index, &clock, &|_| {});
         maintainer.flush().expect("sound");
         // A merge rewrites everything, so that twice the rows must be there for a moment.
         if start % (4 * BATCH) == 0 {
@@ -272,7 +272,7 @@ fn random_work_agrees_with_a_set() {
                     work()
                 }
             };
-            let maintainer = Maintainer { index: &index, clock: &clock, at_step: &at_step };
+            let maintainer = Maintainer::new(&index, &clock, &at_step);
             match draw() % 6 {
                 0 | 1 => drop(maintainer.flush().expect("sound")),
                 2 => drop(maintainer.merge().expect("sound")),

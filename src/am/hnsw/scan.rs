@@ -1,4 +1,5 @@
-//! Index scans: a merge of streams, one per segment and one for the pending rows.
+//! Index scans: a merge of streams, one for the segments, which are searched as one graph, and one for the pending
+//! rows.
 //!
 //! A scan reads the meta page once, when its first row is wanted, and keeps that state. Each stream offers its rows
 //! by a bound below their distance; the merge takes the least. The executor computes the real distance of each row
@@ -16,8 +17,8 @@ use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
 use pages::format::segment::{TID_DEAD, TID_LAST, TidEntry};
 use pages::plain::{self, ListedRows, PendingRows};
-use pages::segment::calibrate::gamma_for;
-use pages::segment::read::{self, SegmentReader};
+use pages::segment::read;
+use pages::segment::{Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery};
 use pages::tids;
 use pgrx::prelude::*;
@@ -69,8 +70,8 @@ struct Source {
 }
 
 enum SourceKind {
-    /// Graph of segment number `.0` of the manifest.
-    Graph(usize, SegmentQuery),
+    /// All segments that have nodes.
+    Union(UnionQuery),
     /// Rows of a segment that have no place in the order.
     WithoutPlace(usize),
     /// All rows of a segment, in no order.
@@ -246,9 +247,12 @@ impl RunningScan {
         let any_effort = Effort::Pool { ef: 1 };
         match &query {
             Ok(query) => {
-                for (at, state) in open.parsed.segments.iter().enumerate() {
-                    let prepared = SegmentReader::<RelationPager<'_>>::prepare(space, state, query);
-                    add(SourceKind::Graph(at, prepared), effort(settings, &state.header));
+                let segments = &open.parsed.segments;
+                for union in UnionQuery::prepare(space, segments, query) {
+                    let effort = effort(settings, |target| union.gamma(segments, target));
+                    add(SourceKind::Union(union), effort);
+                }
+                for (at, state) in segments.iter().enumerate() {
                     if state.header.rows > state.header.ranked_rows {
                         add(SourceKind::WithoutPlace(at), any_effort);
                     }
@@ -308,8 +312,8 @@ impl RunningScan {
                 return Ok(None);
             }
             let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
-            if let SourceKind::Graph(segment, _) = self.sources[source].kind {
-                let rows = read::rows_of(&element);
+            if let SourceKind::Union(union) = &self.sources[source].kind {
+                let (segment, rows) = (union.segment_of(&element), read::rows_of(&element));
                 self.rows = Some(ElementRows { is_counted: false, segment, rows, page: Vec::new(), order });
                 continue;
             }
@@ -337,7 +341,7 @@ impl RunningScan {
         let Some((source, element)) = taken else { return Ok(None) };
         self.ahead = self.next_element(pager)?;
         let is_single = match self.sources[source].kind {
-            SourceKind::Graph(..) => read::rows_of(&element).len() == 1,
+            SourceKind::Union(_) => read::rows_of(&element).len() == 1,
             _ => true,
         };
         let is_before_next = self.ahead.is_none_or(|(_, next)| element.upper <= next.lower);
@@ -372,9 +376,7 @@ impl Source {
     ) -> Result<Option<Measured>, PageError> {
         let (space, segments) = (&open.parsed.space, &open.parsed.segments);
         match &self.kind {
-            SourceKind::Graph(at, query) => {
-                self.stream.next(&mut SegmentReader::new(pager, space, &segments[*at], query))
-            }
+            SourceKind::Union(query) => self.stream.next(&mut Union::new(pager, space, segments, query)),
             SourceKind::WithoutPlace(at) => {
                 let state = &segments[*at];
                 self.stream.next(&mut ListedRows::without_place(pager, state.segment, &state.header))
@@ -403,8 +405,9 @@ fn rules(settings: &ScanSettings) -> Continuation {
     }
 }
 
-/// The effort for one segment: an explicit candidate list, or what its calibration says.
-fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeader) -> Effort {
+/// The effort for all segments: an explicit candidate list, or what their calibrations say. `gamma`: the stopping
+/// factor for a target.
+fn effort(settings: &ScanSettings, gamma: impl Fn(f32) -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
@@ -416,7 +419,7 @@ fn effort(settings: &ScanSettings, header: &pages::format::segment::SegmentHeade
             // As many as pgvector's default list has at the default target, in proportion below it.
             let expansions_min =
                 (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
-            Effort::Adaptive { gamma: gamma_for(header, target as f32), expansions_min }
+            Effort::Adaptive { gamma: gamma(target as f32), expansions_min }
         }
     }
 }

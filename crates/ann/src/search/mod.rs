@@ -11,6 +11,8 @@
 //! - Estimates above the admission threshold are not stored. When the consumer asks for more than the threshold
 //!   covers, the elements expanded so far are read again with a larger one; thresholds grow geometrically, so all
 //!   repeats together cost no more than the walk did.
+//! - A graph may have parts that no edge connects, and lists of elements without a graph: one walk with one bound
+//!   goes through all of them ([`mod@enter`]).
 //! - When a walk has read more than a fraction of the graph, or the graph has no more connected elements,
 //!   [`linear::LinearPass`] reads every element in storage order and offers the rest in exact order. So every
 //!   element is offered in the end, whatever the graph looks like.
@@ -18,20 +20,25 @@
 //! Strict order: an element that turns out nearer than one offered before is held back and offered after all others
 //! rather than dropped. Relaxed order offers it at once.
 //!
-//! Invariants: `frontier` holds ids in `seen` that were not expanded; `results` and `late` hold measured elements
-//! that were not offered; an element is offered at most once.
+//! Invariants: `frontier` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold`
+//! that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
+//! measured elements that were not offered; an element is offered at most once.
 
+mod enter;
+mod graph;
 mod linear;
+mod order;
 mod visited;
 
 #[cfg(test)]
 mod tests;
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::ops::Range;
 
+pub use graph::{Graph, Hop, Measured};
 use linear::LinearPass;
+use order::{ByLower, entry, insert_ascending, key_of};
 pub use visited::Visited;
 
 /// Elements that are ranked against each other before the first is offered.
@@ -41,60 +48,10 @@ pub const FIRST_BATCH: usize = 10;
 const ADMISSION_SLACK: f32 = 1.05;
 /// Growth of the admission threshold when the consumer goes on.
 const ADMISSION_GROWTH: f32 = 1.2;
-/// Entry points that a walk starts with: the nearest of those that the routers name.
-const ENTRIES: usize = 16;
 /// Below this many elements every search reads them all: it costs no more than a walk, and is exact.
 const LINEAR_ELEMENTS: u32 = 512;
 /// A walk that has read one element in this many goes over to reading all of them in order.
 const WALK_FRACTION: u32 = 8;
-
-/// An element whose distance to the query is known, up to the rounding of its stored form.
-#[derive(Clone, Copy, Debug)]
-pub struct Measured {
-    /// No value of the distance operator for this element is below it. Never NaN.
-    pub lower: f64,
-    /// And none is above it. Never NaN.
-    pub upper: f64,
-    /// The distance as the stored form gives it, in the operator's units.
-    pub value: f64,
-    /// The same as a search key: non-negative, ordered like `value`, comparable with estimates.
-    pub key: f32,
-    /// The element.
-    pub id: u32,
-    /// What the store wants to get back with the element; tells elements with the same id apart.
-    pub payload: u64,
-}
-
-/// One hop: what the search tells the store, and what the store answers.
-pub struct Hop<'a> {
-    /// Estimates at or above it are not wanted.
-    pub threshold: f32,
-    /// Elements met so far; the store adds each candidate that it reports.
-    pub seen: &'a mut Visited,
-    /// Out: neighbors that were not in `seen`, with their estimated keys.
-    pub candidates: &'a mut Vec<(f32, u32)>,
-    /// Out: elements whose distance this hop learnt.
-    pub measured: &'a mut Vec<Measured>,
-}
-
-/// A stored graph, measured against one query.
-pub trait Graph {
-    /// What reading can raise.
-    type Error;
-    /// Elements are numbered from 0 to this.
-    fn element_count(&self) -> u32;
-    /// Ids of the routing entries, which have neighbors but are no elements; not below `element_count`. A store
-    /// without any is no graph: all its elements are measured at once.
-    fn routers(&self) -> Range<u32>;
-    /// Whether hops leave out neighbors at or above the threshold.
-    fn rejects(&self) -> bool;
-    /// Reads `id` and reports what it shows.
-    fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), Self::Error>;
-    /// Says that `id` will probably be expanded next.
-    fn prefetch(&self, id: u32);
-    /// Measures every element, in storage order.
-    fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), Self::Error>;
-}
 
 /// How far a search goes before it offers an element.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,34 +92,14 @@ impl Default for Continuation {
     }
 }
 
-/// Orders measured elements by their lower bound; ties by id and payload, so that no two are equal.
-#[derive(Clone, Copy, Debug)]
-struct ByLower(Measured);
-
-impl PartialEq for ByLower {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for ByLower {}
-impl PartialOrd for ByLower {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for ByLower {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let by_bound = self.0.lower.total_cmp(&other.0.lower);
-        by_bound.then(self.0.id.cmp(&other.0.id)).then(self.0.payload.cmp(&other.0.payload))
-    }
-}
-
 /// A search in progress. See the module's head.
 pub struct Stream {
     effort: Effort,
     rules: Continuation,
     seen: Visited,
     frontier: BinaryHeap<Reverse<u64>>,
+    /// Candidates that lists named, above the threshold that the lists gave.
+    spare: Vec<(f32, u32)>,
     results: BinaryHeap<Reverse<ByLower>>,
     /// Ascending keys of the nearest elements measured, as many as define the bound.
     nearest: Vec<f32>,
@@ -177,6 +114,10 @@ pub struct Stream {
     candidates: Vec<(f32, u32)>,
     measured: Vec<Measured>,
     expansions: u64,
+    /// Elements among them.
+    hops: u64,
+    widenings: u32,
+    has_read_lists: bool,
     started: bool,
 }
 
@@ -199,6 +140,7 @@ impl Stream {
             rules,
             seen: Visited::new(0),
             frontier: BinaryHeap::with_capacity(256),
+            spare: Vec::new(),
             results: BinaryHeap::with_capacity(64),
             nearest: Vec::with_capacity(due + 1),
             due,
@@ -212,13 +154,21 @@ impl Stream {
             candidates: Vec::with_capacity(64),
             measured: Vec::with_capacity(8),
             expansions: 0,
+            hops: 0,
+            widenings: 0,
+            has_read_lists: true,
             started: false,
         }
     }
 
-    /// Elements and routers expanded so far.
+    /// Elements and routers expanded so far; lists do not count.
     pub fn expansions(&self) -> u64 {
         self.expansions
+    }
+
+    /// How often the threshold turned out too low, so that all that was read had to be read again.
+    pub fn widenings(&self) -> u32 {
+        self.widenings
     }
 
     /// The next element, or none when all were offered or the rules end the stream.
@@ -265,22 +215,14 @@ impl Stream {
     fn start<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
         self.started = true;
         let is_small = graph.element_count() <= LINEAR_ELEMENTS && self.rules.streaming;
-        if is_small || graph.routers().is_empty() || self.effort == Effort::Exact {
+        let is_plain = graph.routers().is_empty() && graph.lists().is_empty();
+        if is_small || is_plain || self.effort == Effort::Exact {
             self.begin_linear(graph);
             return Ok(());
         }
-        let routers = graph.routers();
-        self.seen = Visited::new(routers.end.max(graph.element_count()));
-        let mut entries: Vec<f32> = Vec::with_capacity(ENTRIES + 1);
-        for router in routers {
-            self.expand(graph, router)?;
-            self.candidates.iter().for_each(|candidate| insert_ascending(&mut entries, candidate.0, ENTRIES));
-            if graph.rejects() && entries.len() == ENTRIES {
-                self.threshold = entries[ENTRIES - 1];
-            }
-        }
-        self.threshold = f32::INFINITY;
-        Ok(())
+        self.seen = Visited::new(graph.element_count());
+        self.has_read_lists = graph.lists().is_empty();
+        self.enter(graph)
     }
 
     fn begin_linear<G: Graph>(&mut self, graph: &G) {
@@ -296,6 +238,10 @@ impl Stream {
     fn step<G: Graph>(&mut self, graph: &mut G) -> Result<Step, G::Error> {
         let stop_at = self.stop_at();
         let waiting = self.frontier.peek().map(|entry| key_of(entry.0));
+        if !self.has_read_lists && !waiting.is_some_and(|key| key <= stop_at.min(self.threshold)) {
+            self.read_lists(graph)?;
+            return Ok(Step::Continue);
+        }
         if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold))
         {
             if !self.rules.streaming && self.frontier.is_empty() && !self.results.is_empty() {
@@ -334,8 +280,12 @@ impl Stream {
         }
     }
 
-    fn walked_too_far<G: Graph>(&self, graph: &G) -> bool {
+    fn is_spent(&self) -> bool {
         self.expansions >= self.rules.expansions_max
+    }
+
+    fn walked_too_far<G: Graph>(&self, graph: &G) -> bool {
+        self.is_spent()
             || (self.rules.streaming
                 && self.expansions > u64::from(graph.element_count() / WALK_FRACTION).max(64))
     }
@@ -355,7 +305,7 @@ impl Stream {
             Effort::Pool { .. } | Effort::Exact => self.bound(),
             Effort::Adaptive { gamma, expansions_min } => {
                 let is_first = self.offered.is_empty() && self.late.is_empty();
-                if is_first && self.expansions < u64::from(expansions_min) && !self.frontier.is_empty() {
+                if is_first && self.hops < u64::from(expansions_min) && !self.frontier.is_empty() {
                     return f32::MAX.min(self.threshold);
                 }
                 let due = if is_first {
@@ -374,9 +324,20 @@ impl Stream {
     }
 
     fn expand<G: Graph>(&mut self, graph: &mut G, id: u32) -> Result<(), G::Error> {
+        self.hops += 1;
+        self.visit(graph, id)?;
+        if self.offered.is_empty() && graph.rejects() && self.nearest.len() == self.due {
+            self.threshold = self.threshold.min(self.bound() * self.admission_factor());
+        }
+        Ok(())
+    }
+
+    /// Reads an element or a router and keeps what it shows.
+    fn visit<G: Graph>(&mut self, graph: &mut G, id: u32) -> Result<(), G::Error> {
         self.expansions += 1;
-        self.expanded.push(id);
-        self.read(graph, id)?;
+        if !self.read(graph, id)? {
+            self.expanded.push(id);
+        }
         let is_pool = matches!(self.effort, Effort::Pool { .. });
         for element in &self.measured {
             self.results.push(Reverse(ByLower(*element)));
@@ -386,28 +347,22 @@ impl Stream {
             }
         }
         self.admit();
-        if self.offered.is_empty() && graph.rejects() && self.nearest.len() == self.due {
-            let factor = match self.effort {
-                Effort::Adaptive { gamma, .. } => gamma * ADMISSION_SLACK,
-                Effort::Pool { .. } | Effort::Exact => 1.0,
-            };
-            self.threshold = self.threshold.min(self.bound() * factor);
-        }
         Ok(())
     }
 
-    fn read<G: Graph>(&mut self, graph: &mut G, id: u32) -> Result<(), G::Error> {
+    /// Whether what was read is a leaf.
+    fn read<G: Graph>(&mut self, graph: &mut G, id: u32) -> Result<bool, G::Error> {
         self.candidates.clear();
         self.measured.clear();
-        graph.expand(
-            id,
-            &mut Hop {
-                threshold: self.threshold,
-                seen: &mut self.seen,
-                candidates: &mut self.candidates,
-                measured: &mut self.measured,
-            },
-        )
+        let mut hop = Hop {
+            threshold: self.threshold,
+            seen: &mut self.seen,
+            candidates: &mut self.candidates,
+            measured: &mut self.measured,
+            is_leaf: false,
+        };
+        graph.expand(id, &mut hop)?;
+        Ok(hop.is_leaf)
     }
 
     /// Moves the hop's candidates to the frontier.
@@ -415,18 +370,6 @@ impl Stream {
         for &(estimate, id) in &self.candidates {
             self.frontier.push(Reverse(entry(estimate, id)));
         }
-    }
-
-    /// Reads the expanded elements again with a larger threshold.
-    fn widen<G: Graph>(&mut self, graph: &mut G, wanted: f32) -> Result<(), G::Error> {
-        self.threshold = wanted * ADMISSION_GROWTH;
-        for at in 0..self.expanded.len() {
-            let id = self.expanded[at];
-            self.read(graph, id)?;
-            self.admit();
-        }
-        self.expansions += self.expanded.len() as u64;
-        Ok(())
     }
 
     /// Twice the candidate list, with the bound that follows from all that was met.
@@ -437,28 +380,4 @@ impl Stream {
         self.nearest.sort_unstable_by(f32::total_cmp);
         self.nearest.truncate(self.due);
     }
-}
-
-/// Inserts `key` into ascending `keys`, which keeps its `limit` smallest.
-fn insert_ascending(keys: &mut Vec<f32>, key: f32, limit: usize) {
-    if keys.len() >= limit {
-        if keys.last().is_some_and(|&last| key >= last) {
-            return;
-        }
-        keys.pop();
-    }
-    let at = keys.partition_point(|&other| other <= key);
-    keys.insert(at, key);
-}
-
-/// A frontier entry: ordered by key, then id.
-fn entry(key: f32, id: u32) -> u64 {
-    let bits = key.to_bits();
-    let ordered = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
-    u64::from(ordered) << 32 | u64::from(id)
-}
-
-fn key_of(entry: u64) -> f32 {
-    let ordered = (entry >> 32) as u32;
-    f32::from_bits(if ordered >> 31 == 1 { ordered & !(1 << 31) } else { !ordered })
 }

@@ -1,11 +1,16 @@
 //! The stream against brute force, on small random graphs.
 
+use std::ops::Range;
+
 use super::*;
 
-/// Points on a line; element `i` is linked to `links[i]`.
+/// Points on a line; element `i` is linked to `links[i]`. Each part has one router, which leads to its first element
+/// and its middle; elements behind the last part are on lists of [`LISTED`].
 struct LineGraph {
     values: Vec<f32>,
     links: Vec<Vec<u32>>,
+    /// Where each part ends.
+    ends: Vec<u32>,
     query: f32,
     reads: usize,
 }
@@ -17,13 +22,35 @@ impl LineGraph {
     }
 }
 
+const LISTED: u32 = 20;
+
+impl LineGraph {
+    fn first_listed(&self) -> u32 {
+        self.ends.last().map_or(0, |&end| end.min(self.element_count()))
+    }
+}
+
 impl Graph for LineGraph {
     type Error = std::convert::Infallible;
     fn element_count(&self) -> u32 {
         self.values.len() as u32
     }
     fn routers(&self) -> Range<u32> {
-        self.element_count()..self.element_count() + 1
+        self.element_count()..self.element_count() + self.ends.len() as u32
+    }
+    fn parts(&self) -> usize {
+        self.ends.len()
+    }
+    fn routers_of(&self, part: usize) -> Range<u32> {
+        let router = self.element_count() + part as u32;
+        router..router + 1
+    }
+    fn elements_of(&self, part: usize) -> u32 {
+        self.ends[part] - if part == 0 { 0 } else { self.ends[part - 1] }
+    }
+    fn lists(&self) -> Range<u32> {
+        let start = self.routers().end;
+        start..start + (self.element_count() - self.first_listed()).div_ceil(LISTED)
     }
     fn rejects(&self) -> bool {
         true
@@ -31,9 +58,19 @@ impl Graph for LineGraph {
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), Self::Error> {
         self.reads += 1;
         let count = self.element_count();
-        let links = if id >= count { vec![0, count / 2] } else { self.links[id as usize].clone() };
+        let links = if id >= self.routers().end {
+            let first = self.first_listed() + (id - self.routers().end) * LISTED;
+            (first..count.min(first + LISTED)).collect()
+        } else if id >= count {
+            let part = (id - count) as usize;
+            let (start, end) = (if part == 0 { 0 } else { self.ends[part - 1] }, self.ends[part]);
+            if end > count { vec![0, count / 2] } else { vec![start, (start + end) / 2] }
+        } else {
+            self.links[id as usize].clone()
+        };
         if id < count {
             hop.measured.push(self.measured(id));
+            hop.is_leaf = links.is_empty();
         }
         for link in links {
             let estimate = self.measured(link).key;
@@ -72,8 +109,36 @@ fn line(count: u32, seed: u64, cut: bool) -> LineGraph {
             }
         }
     }
-    LineGraph { values, links, query: random(1_000_000) as f32, reads: 0 }
+    LineGraph { values, links, ends: vec![count], query: random(1_000_000) as f32, reads: 0 }
 }
+
+/// Parts of these sizes, and `listed` elements that no edge leads to.
+fn parts(counts: &[u32], listed: u32, seed: u64) -> LineGraph {
+    let mut whole = LineGraph { values: vec![], links: vec![], ends: vec![], query: 0.0, reads: 0 };
+    for (at, &count) in counts.iter().chain([&listed]).enumerate() {
+        let part = line(count.max(1), seed + at as u64, false);
+        let first = whole.element_count();
+        let is_listed = at == counts.len();
+        let links = part.links.iter().map(|links| links.iter().map(|link| link + first).collect());
+        whole.links.extend(links.map(|links: Vec<u32>| if is_listed { Vec::new() } else { links }));
+        whole.values.extend(part.values);
+        whole.query = part.query;
+        if !is_listed {
+            whole.ends.push(whole.element_count());
+        }
+    }
+    whole.values.truncate((counts.iter().sum::<u32>() + listed) as usize);
+    whole
+}
+
+const LAYOUTS: [(&[u32], u32); 6] = [
+    (&[], 3_000),
+    (&[], 40_000),
+    (&[4_000, 900, 30], 0),
+    (&[4_000, 900], 700),
+    (&[5], 2_000),
+    (&[20_000, 5_000, 5_000, 3_000, 1_000], 4_000),
+];
 
 fn drain(graph: &mut LineGraph, effort: Effort, rules: Continuation, limit: usize) -> Vec<Measured> {
     let mut stream = Stream::new(effort, rules);
@@ -124,6 +189,58 @@ fn the_first_elements_are_the_nearest_and_in_order() {
                 assert_eq!(found.iter().map(|e| e.key).collect::<Vec<_>>(), &exact[..limit], "{effort:?}");
             }
         }
+    }
+}
+
+#[test]
+fn parts_and_lists_are_searched_as_one() {
+    for (counts, listed) in LAYOUTS {
+        for seed in 0..10 {
+            let mut graph = parts(counts, listed, seed * 100);
+            let mut exact = graph.values.iter().map(|v| (v - graph.query).powi(2)).collect::<Vec<_>>();
+            exact.sort_by(f32::total_cmp);
+            for effort in [Effort::Adaptive { gamma: 1.3, expansions_min: 40 }, Effort::Pool { ef: 64 }] {
+                // 700 is more than the lists keep at first.
+                for limit in [10, 40, 700] {
+                    let found = drain(&mut graph, effort, Continuation::default(), limit);
+                    let keys: Vec<f32> = found.iter().map(|e| e.key).collect();
+                    assert_eq!(keys, &exact[..limit], "{counts:?} {listed} {effort:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_and_lists_offer_every_element_once() {
+    for (counts, listed) in LAYOUTS {
+        for effort in
+            [Effort::Adaptive { gamma: 1.0, expansions_min: 0 }, Effort::Pool { ef: 1 }, Effort::Exact]
+        {
+            for linear_elements_max in [64, 1 << 17] {
+                let mut graph = parts(counts, listed, 77);
+                let rules = Continuation { linear_elements_max, ..Default::default() };
+                let mut ids: Vec<u32> =
+                    drain(&mut graph, effort, rules, usize::MAX).iter().map(|e| e.id).collect();
+                ids.sort_unstable();
+                assert_eq!(ids, (0..graph.element_count()).collect::<Vec<_>>(), "{counts:?} {effort:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_are_read_once_for_the_first_elements() {
+    for (counts, listed) in [(&[][..], 40_000), (&[20_000, 5_000][..], 10_000)] {
+        let mut graph = parts(counts, listed, 5);
+        let lists = graph.lists().len();
+        let mut stream =
+            Stream::new(Effort::Adaptive { gamma: 1.3, expansions_min: 40 }, Continuation::default());
+        for _ in 0..10 {
+            assert!(matches!(stream.next(&mut graph), Ok(Some(_))));
+        }
+        assert_eq!(stream.widenings(), 0);
+        assert!(graph.reads < lists + 1_000, "{} with {lists} lists", graph.reads);
     }
 }
 

@@ -72,7 +72,7 @@ on_disk! {
         pub pages: u32,
         /// rows that vacuum has marked dead since
         pub dead: u32,
-        /// 1 graph, 2 flat
+        /// 0 graph, 1 flat, as in its header
         pub navigator: u32,
     }
 }

@@ -11,4 +11,5 @@ pub mod page;
 pub mod pending;
 pub mod print;
 pub mod retired;
+pub mod router;
 pub mod segment;

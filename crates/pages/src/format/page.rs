@@ -57,7 +57,7 @@ on_disk! {
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// kind of page: 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 TIDs, 6 pending, 7 vectors, 8 retired
+        /// 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 TIDs, 6 pending, 7 vectors, 8 retired, 9 routers (flat)
         pub kind: u8,
         /// format version of this page
         pub version: u8,
@@ -86,6 +86,8 @@ pub enum PageKind {
     Vectors = 7,
     /// A list of blocks that left the manifest together.
     Retired = 8,
+    /// Codes of all nodes of a flat segment.
+    Routers = 9,
 }
 
 /// Makes `page` an empty page of this kind.

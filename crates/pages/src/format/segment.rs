@@ -61,11 +61,11 @@ on_disk! {
         pub rows: u32,
         /// rows that nodes refer to; the others follow them
         pub ranked_rows: u32,
-        /// graph nodes that stand for rows
+        /// nodes that stand for rows
         pub nodes: u32,
-        /// nodes behind them whose neighbors are the entry points
+        /// graph: nodes behind them whose neighbors are the entry points; flat: pages with the codes of all nodes
         pub routers: u32,
-        /// neighbors that a node can have
+        /// neighbors that a node can have; flat: 0
         pub lanes: u16,
         /// bytes of a node
         pub node_bytes: u16,
@@ -73,7 +73,7 @@ on_disk! {
         pub nodes_per_page: u16,
         /// own vector of a node: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 the address of a sparse vector
         pub encoding: u8,
-        /// 1: nodes hold 1-bit codes of their neighbors; 0: only their numbers
+        /// 1: nodes hold 1-bit codes of their neighbors, or routers those of all nodes; 0: only their numbers
         pub inline: u8,
         /// inner product: largest norm of a row; else 0
         pub norm_max: f32,
@@ -93,8 +93,12 @@ on_disk! {
         pub vector_page: u32,
         /// sparse vectors: bytes of all of them, low and high word
         pub vector_bytes: [u32; 2],
+        /// what leads to the nodes: 0 a graph, 1 flat: codes of all of them
+        pub navigator: u32,
+        /// flat: first page of the routers; else 0
+        pub router_page: u32,
         /// zero; attribute columns will be described here
-        pub reserved: [u32; 16],
+        pub reserved: [u32; 14],
         /// recall over effort, ascending
         pub curve: [CurvePoint; 16],
         /// where the pages are, ascending
@@ -131,16 +135,25 @@ impl SegmentHeader {
 
     fn is_sound(&self, padded_dim: u32) -> bool {
         let Some(plan) = self.plan(padded_dim as usize) else { return false };
-        let node_pages =
-            (u64::from(self.nodes) + u64::from(self.routers)).div_ceil(u64::from(self.nodes_per_page.max(1)));
+        let routers_among_nodes = if plan.is_flat() { 0 } else { self.routers };
+        let node_pages = (u64::from(self.nodes) + u64::from(routers_among_nodes))
+            .div_ceil(u64::from(self.nodes_per_page.max(1)));
+        let router_pages = self.routers - routers_among_nodes;
         let ends = [
             u64::from(self.node_page) + node_pages,
+            u64::from(self.router_page) + u64::from(router_pages),
             u64::from(self.tid_page) + u64::from(self.rows).div_ceil(u64::from(TIDS_PER_PAGE)),
             u64::from(self.centroid_page) + u64::from(centroid_pages(plan.own(), padded_dim)),
             u64::from(self.vector_page) + self.vector_bytes().div_ceil(CONTENT_BYTES as u64),
         ];
         plan.node_bytes() == usize::from(self.node_bytes)
             && plan.nodes_per_page() == usize::from(self.nodes_per_page)
+            && self.navigator == u32::from(plan.is_flat())
+            && (if plan.is_flat() {
+                self.routers == plan.routers().count(self.nodes)
+            } else {
+                self.router_page == 0
+            })
             && self.ranked_rows <= self.rows
             && self.nodes <= self.ranked_rows
             && self.nodes.checked_add(self.routers).is_some()

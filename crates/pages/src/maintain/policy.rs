@@ -26,7 +26,7 @@ const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 /// [`SegmentEntry::navigator`] of a flat segment.
-pub const FLAT: u32 = 2;
+pub const FLAT: u32 = 1;
 
 /// The merge that is due first, if any: a segment with too many dead rows, then flat segments, then the lowest full
 /// tier of graphs.
@@ -108,6 +108,7 @@ mod tests {
         sources.map_or(Vec::new(), |sources| sources.segments.iter().map(|entry| entry.segment).collect())
     }
 
+    const GRAPH: u32 = 0;
     const ALL: Limits = Limits { rows_max: u64::MAX, small_only: false };
 
     fn due_numbers(segments: &[SegmentEntry], limits: &Limits) -> Vec<u32> {
@@ -128,30 +129,30 @@ mod tests {
 
     #[test]
     fn dead_rows_are_dropped() {
-        assert!(due_numbers(&[entry(1, 1_000, 200, 1)], &ALL).is_empty());
-        assert_eq!(due_numbers(&[entry(1, 1_000, 201, 1), entry(2, 50, 0, 1)], &ALL), [1]);
+        assert!(due_numbers(&[entry(1, 1_000, 200, GRAPH)], &ALL).is_empty());
+        assert_eq!(due_numbers(&[entry(1, 1_000, 201, GRAPH), entry(2, 50, 0, GRAPH)], &ALL), [1]);
         let small = Limits { small_only: true, ..ALL };
-        assert!(due_numbers(&[entry(1, 1_000, 900, 1)], &small).is_empty());
+        assert!(due_numbers(&[entry(1, 1_000, 900, GRAPH)], &small).is_empty());
     }
 
     #[test]
     fn a_full_tier_is_merged_alone() {
-        let mut graphs: Vec<SegmentEntry> = (1..=7).map(|at| entry(at, 40_000, 0, 1)).collect();
-        graphs.push(entry(8, 900_000, 0, 1));
+        let mut graphs: Vec<SegmentEntry> = (1..=7).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
+        graphs.push(entry(8, 900_000, 0, GRAPH));
         assert!(due_numbers(&graphs, &ALL).is_empty());
-        graphs.push(entry(9, 50_000, 0, 1));
+        graphs.push(entry(9, 50_000, 0, GRAPH));
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
         let little = Limits { rows_max: 100_000, small_only: false };
         assert!(due_numbers(&graphs, &little).is_empty());
-        let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, 1)).collect();
+        let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]
     fn the_whole_index_becomes_one_segment() {
-        assert!(whole(&[entry(1, 100, 0, 1)], &ALL).is_none());
+        assert!(whole(&[entry(1, 100, 0, GRAPH)], &ALL).is_none());
         assert_eq!(numbers(whole(&[entry(1, 100, 0, FLAT)], &ALL)), [1]);
-        assert_eq!(numbers(whole(&[entry(1, 100, 0, 1), entry(2, 90, 3, 1)], &ALL)), [2, 1]);
+        assert_eq!(numbers(whole(&[entry(1, 100, 0, GRAPH), entry(2, 90, 3, GRAPH)], &ALL)), [2, 1]);
         assert!(whole(&[], &ALL).is_none());
     }
 }

@@ -2,15 +2,16 @@
 //!
 //! [`prepare`] is pure computation for worker threads; [`write()`] runs where pages may be touched.
 
-use ann::build::{BuildError, Control, Params, Rows, Space as BuildSpace};
-use ann::{Metric, recall};
+use ann::Metric;
+use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
 use super::calibrate::{self, Truth};
 use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
-use super::write::{write_header, write_pages};
+use super::write::{pages_needed, write_header, write_pages};
 use crate::error::PageError;
 use crate::format::meta::SegmentEntry;
+use crate::format::segment::CurvePoint;
 use crate::pager::{BulkWriter, Pager};
 use crate::plan::NodePlan;
 use crate::row::Element;
@@ -29,8 +30,35 @@ const SEEDS_MAX_WITHOUT_CODES: usize = 32;
 /// A segment that is ready to be written.
 pub struct Prepared {
     nodes: EncodedNodes,
-    graph: ann::build::FlatGraph,
-    truth: Vec<Truth>,
+    /// Flat: the nodes in the order of their input, and nothing else.
+    graph: FlatGraph,
+    calibration: Calibration,
+}
+
+/// What is known of how far to search.
+enum Calibration {
+    /// Graphs must be searched once they are written.
+    Truth(Vec<Truth>),
+    Curve(Vec<CurvePoint>),
+}
+
+impl Prepared {
+    /// Pages that [`write()`] will append, the header's included.
+    pub fn pages_needed(&self) -> u32 {
+        pages_needed(&self.nodes, &self.graph) + 1
+    }
+}
+
+/// What leads a search to a segment's nodes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Navigator {
+    /// A graph.
+    #[default]
+    Graph,
+    /// Codes of all nodes, read in sequence: for up to some thousands of rows, which are written in a fraction of the
+    /// time that a graph takes. Where nodes have no codes (L1, Jaccard, at most 64 dimensions, very long vectors) there
+    /// is a graph all the same.
+    Flat,
 }
 
 /// What the builder is asked for.
@@ -42,36 +70,11 @@ pub struct BuildOptions {
     pub ef_construction: usize,
     /// Seed of its random choices.
     pub seed: u64,
-    /// How searches find their way.
+    /// What the segment is to have.
     pub navigator: Navigator,
 }
 
-/// How searches find their way in a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Navigator {
-    /// A graph.
-    Graph,
-    /// A list of all codes.
-    Flat,
-}
-
-impl Prepared {
-    /// The pages that [`write()`] will append, the header included.
-    pub fn pages_needed(&self) -> u32 {
-        let plan = &self.nodes.plan;
-        let rows = (self.nodes.row_tids.len() + self.nodes.unranked.len()) as u64;
-        let routers = self.graph.seeds.len().div_ceil(plan.lanes());
-        let nodes = (self.nodes.count() + routers).div_ceil(plan.nodes_per_page()) as u64;
-        let vectors =
-            if plan.own() == crate::plan::OwnCode::Elsewhere { self.nodes.own.len() as u64 } else { 0 };
-        let centroid = crate::format::segment::centroid_pages(plan.own(), plan.padded_dim() as u32);
-        let tids = rows.div_ceil(u64::from(crate::format::segment::TIDS_PER_PAGE));
-        let content = crate::format::page::CONTENT_BYTES as u64;
-        (u64::from(centroid) + nodes + tids + vectors.div_ceil(content) + 1) as u32
-    }
-}
-
-/// The shape of an index's nodes.
+/// The shape of an index's nodes, in segments with a graph.
 pub fn node_plan(space: &Space, m: usize) -> NodePlan {
     NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
@@ -116,18 +119,31 @@ pub fn prepare(
     control: &Control,
 ) -> Result<Prepared, BuildError> {
     let plan = node_plan(space, options.m);
-    let mut nodes = loader.encode(space, plan, control)?;
-    let build_space = if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 };
-    let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
-    let graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
-    let sample = calibrate::sample(&nodes);
-    let candidates = calibrate::truth_candidates(space);
-    let queries = calibrate::sample_queries(space, &nodes, &sample);
-    let neighbors = recall::exact_neighbors(&rows, build_space, &queries, candidates, control)?;
-    let truth =
-        sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect();
+    let flat = if options.navigator == Navigator::Flat { plan.flat() } else { None };
+    let mut nodes = loader.encode(space, flat.unwrap_or(plan), control)?;
+    let build_space = build_space(space);
+    let (graph, calibration);
+    if flat.is_some() {
+        graph = without_edges(nodes.count())?;
+        let truth = calibrate::truth(space, &nodes, build_space, control)?;
+        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
+    } else {
+        let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
+        graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
+        calibration = Calibration::Truth(calibrate::truth(space, &nodes, build_space, control)?);
+    }
     nodes.bytes = Vec::new();
-    Ok(Prepared { nodes, graph, truth })
+    Ok(Prepared { nodes, graph, calibration })
+}
+
+fn build_space(space: &Space) -> BuildSpace {
+    if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 }
+}
+
+/// Nodes in the order of their input.
+fn without_edges(count: usize) -> Result<FlatGraph, BuildError> {
+    let end = u32::try_from(count).map_err(|_| BuildError::TooManyRows)?;
+    Ok(FlatGraph { order: (0..end).collect(), offsets: vec![0; count + 1], ..FlatGraph::default() })
 }
 
 /// Writes a prepared segment and returns its entry for the manifest, which does not refer to it yet.
@@ -143,15 +159,20 @@ pub fn write<P: Pager, W: BulkWriter>(
     segment: u32,
     prepared: Prepared,
 ) -> Result<SegmentEntry, PageError> {
-    let Prepared { nodes, graph, truth } = prepared;
+    let Prepared { nodes, graph, calibration } = prepared;
     let header = write_pages(writer, segment, &nodes, &graph)?;
-    let mut positions = vec![0; nodes.count()];
-    for (position, &node) in graph.order.iter().enumerate() {
-        positions[node as usize] = position as u32;
-    }
-    drop(graph);
     let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
-    let curve = calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?;
+    let curve = match calibration {
+        Calibration::Curve(curve) => curve,
+        Calibration::Truth(truth) => {
+            let mut positions = vec![0; nodes.count()];
+            for (position, &node) in graph.order.iter().enumerate() {
+                positions[node as usize] = position as u32;
+            }
+            drop(graph);
+            calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?
+        }
+    };
     calibrate::store(&mut state.header, &curve);
     let block = write_header(writer, segment, &state.header)?;
     Ok(SegmentEntry {
@@ -160,6 +181,6 @@ pub fn write<P: Pager, W: BulkWriter>(
         rows: state.header.rows,
         pages: state.header.pages + 1,
         dead: 0,
-        navigator: 1,
+        navigator: state.header.navigator,
     })
 }

@@ -6,20 +6,24 @@
 //! the rows, queries of two real data sets reach the target. Where a hop learns exact distances, one look at the own
 //! node would do, so searches go through the graph without it, and a small margin is enough: recall of 1-bit codes of
 //! real queries was 0.90 at a target of 0.95 with the own node in the graph, and 0.98 without it.
+//!
+//! A flat segment's searches meet every estimate, so what they miss follows from the estimates of the rows in the
+//! answer: nothing is searched, and the curve is known before the pages are written.
 
 use std::ops::Range;
 
 use ann::Metric;
-use ann::build::Rows;
-use ann::recall::Queries;
+use ann::build::{BuildError, Control, Rows, Space as BuildSpace};
+use ann::recall::{self, Queries};
 use ann::search::{Continuation, Effort, Graph, Hop, Measured, Stream};
 
 use super::encode::{EncodedNodes, byte_dim_min};
 use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
+use crate::format::router::{RouterView, write_code};
 use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
 use crate::pager::Pager;
-use crate::plan::OwnCode;
+use crate::plan::{OwnCode, RouterPlan};
 use crate::row::{Element, Row, SparseRow, StoredSparse};
 use crate::space::{Query, SegmentQuery, Space};
 
@@ -28,6 +32,8 @@ use crate::space::{Query, SegmentQuery, Space};
 const SAMPLE_ROWS: usize = 200;
 const SAMPLE_ROWS_MIN: usize = 8;
 const SAMPLE_BYTES: usize = 2000;
+/// The same for flat segments, each of which is a small part of its index.
+const SAMPLE_ROWS_FLAT: usize = 50;
 /// Candidates per sample row that are ranked exactly: int8 distances alone confuse the last places.
 const TRUTH_CANDIDATES: usize = 40;
 /// The same where the builder's distances are not those of the metric.
@@ -44,17 +50,18 @@ const MISSES_EXACT: f32 = 0.7;
 const ENOUGH: f32 = 0.9995;
 
 /// The nodes to search for.
-pub fn sample(nodes: &EncodedNodes) -> Vec<u32> {
+fn sample(nodes: &EncodedNodes) -> Vec<u32> {
     let count = nodes.count();
     let vector_bytes =
         if nodes.plan.own() == OwnCode::Elsewhere { nodes.own.len() / count.max(1) } else { 0 };
-    let affordable = SAMPLE_ROWS * SAMPLE_BYTES / vector_bytes.max(SAMPLE_BYTES);
+    let rows = if nodes.plan.is_flat() { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
+    let affordable = rows * SAMPLE_BYTES / vector_bytes.max(SAMPLE_BYTES);
     let step = count.div_ceil(affordable.max(SAMPLE_ROWS_MIN)).max(1);
     (0..count as u32).step_by(step).collect()
 }
 
 /// Candidates that a [`Truth`] should have.
-pub fn truth_candidates(space: &Space) -> usize {
+fn truth_candidates(space: &Space) -> usize {
     let is_folded = byte_dim_min(space) < space.padded_dim();
     let is_rough = space.element() == Element::Sparse || space.metric() == Metric::Jaccard || is_folded;
     if is_rough { TRUTH_CANDIDATES_ROUGH } else { TRUTH_CANDIDATES }
@@ -66,6 +73,65 @@ pub struct Truth {
     pub node: u32,
     /// At least [`RESULTS`] candidates when the segment has them.
     pub candidates: Vec<u32>,
+}
+
+/// Finds what is nearest to a sample of the nodes, with the builder's distances.
+///
+/// # Errors
+/// If cancelled.
+pub fn truth(
+    space: &Space,
+    nodes: &EncodedNodes,
+    build_space: BuildSpace,
+    control: &Control,
+) -> Result<Vec<Truth>, BuildError> {
+    let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
+    let sample = sample(nodes);
+    let queries = sample_queries(space, nodes, &sample);
+    let neighbors = recall::exact_neighbors(&rows, build_space, &queries, truth_candidates(space), control)?;
+    Ok(sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect())
+}
+
+/// The recall curve of a flat segment.
+pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<CurvePoint> {
+    let mut ratios = Vec::with_capacity(truth.len() * RESULTS);
+    for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
+        let Some(query) = row_query(space, nodes, sample.node) else { continue };
+        let (own, norm_max) = (nodes.plan.own(), nodes.norm_max);
+        let query = SegmentQuery::new(space, &query, own, &nodes.centroid, norm_max);
+        let nearest = nearest(nodes, sample, &query);
+        let answer: Vec<u32> = nearest[..RESULTS].iter().map(|&(_, node)| node).collect();
+        let bound = nearest[RESULTS - 1].0;
+        let ratio = |estimate: f32| if estimate <= bound { 1.0 } else { estimate / bound };
+        ratios.extend(estimates(nodes, &query, &answer).into_iter().map(ratio));
+    }
+    let mut curve = Vec::with_capacity(CURVE_POINTS);
+    if ratios.is_empty() {
+        return curve;
+    }
+    for gamma in GAMMAS {
+        let recall = ratios.iter().filter(|&&ratio| ratio <= gamma).count() as f32 / ratios.len() as f32;
+        curve.push(CurvePoint { recall, gamma });
+        if recall >= ENOUGH {
+            break;
+        }
+    }
+    curve
+}
+
+/// The estimates of some nodes, as routers give them.
+fn estimates(nodes: &EncodedNodes, query: &SegmentQuery, wanted: &[u32]) -> Vec<f32> {
+    let kernels = kernels::Kernels::get();
+    let plan = RouterPlan::new(nodes.plan.padded_dim());
+    let mut content = vec![0; plan.bytes()];
+    for (lane, &node) in wanted.iter().take(plan.batch_lanes(0)).enumerate() {
+        let code = &nodes.bits[node as usize * nodes.plan.code_bytes()..][..nodes.plan.code_bytes()];
+        write_code(plan, &mut content, lane, code, nodes.factors[node as usize]);
+    }
+    let mut estimates = [0.0; 32];
+    let view = RouterView::new(plan, &content);
+    query.estimate(kernels, view.codes(0), view.factors(0), plan.batch_lanes(0), &mut estimates);
+    estimates[..wanted.len().min(plan.batch_lanes(0))].to_vec()
 }
 
 /// Measures the recall curve of a segment whose pages are written.
@@ -86,7 +152,7 @@ pub fn measure<P: Pager>(
     for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
         let Some(query) = row_query(space, nodes, sample.node) else { continue };
         let query = SegmentReader::<P>::prepare(space, state, &query);
-        let bound = exact_bound(nodes, sample, &query);
+        let bound = nearest(nodes, sample, &query)[RESULTS - 1].0;
         samples.push((positions[sample.node as usize], query, bound));
     }
     let mut curve = Vec::with_capacity(CURVE_POINTS);
@@ -110,7 +176,7 @@ pub fn measure<P: Pager>(
 }
 
 /// Sample nodes as the builder's distances take queries.
-pub fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Queries {
+fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Queries {
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
     let mut queries = Queries::of_rows(&rows, sample);
     for (&node, code) in sample.iter().zip(queries.codes.chunks_exact_mut(nodes.byte_dim.max(1))) {
@@ -140,15 +206,15 @@ fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
     }
 }
 
-/// The key of the last of the nearest results.
-fn exact_bound(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> f32 {
+/// The candidates with their keys, nearest first.
+fn nearest(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> Vec<(f32, u32)> {
     let key = |&node: &u32| {
-        let node = node as usize;
-        query.measure(nodes.own_of(node), nodes.scales[node], nodes.errors[node]).key
+        let at = node as usize;
+        (query.measure(nodes.own_of(at), nodes.scales[at], nodes.errors[at]).key, node)
     };
-    let mut keys: Vec<f32> = sample.candidates.iter().map(key).collect();
-    keys.sort_unstable_by(f32::total_cmp);
-    keys[RESULTS - 1]
+    let mut keys: Vec<(f32, u32)> = sample.candidates.iter().map(key).collect();
+    keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    keys
 }
 
 /// A segment without one of its nodes, so that a sample row is as new to it as a query is: the node's own neighbors,

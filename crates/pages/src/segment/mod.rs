@@ -5,7 +5,9 @@ pub mod calibrate;
 pub mod encode;
 pub mod nodes;
 pub mod read;
+pub mod union;
 pub mod vectors;
 pub mod write;
 
 pub use read::{SegmentReader, SegmentState};
+pub use union::{Union, UnionQuery};

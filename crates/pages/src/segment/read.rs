@@ -1,4 +1,5 @@
-//! A segment as a graph to be searched: one page per hop.
+//! A segment as a graph to be searched: one page per hop. Of a flat segment, whole pages of codes are read in
+//! sequence, and then the own vectors of the nodes whose estimates are below the threshold.
 //!
 //! Locks: one share lock at a time, held while a node is read, none on return. Everything that comes off a page is
 //! checked before it is used as an index: a damaged page is an error with its block, never a panic or a loop.
@@ -6,12 +7,13 @@
 use std::ops::Range;
 
 use ann::search::{Graph, Hop, Measured};
-use kernels::{Estimate, Kernels};
+use kernels::Kernels;
 
 use super::vectors;
 use crate::error::PageError;
 use crate::format::node::{NodeHeader, NodeView, VectorAddress};
 use crate::format::page::{self, PageKind, read_at};
+use crate::format::router::RouterView;
 use crate::format::segment::{SegmentHeader, centroid_pages};
 use crate::pager::{BlockNumber, Pager};
 use crate::plan::{NodePlan, OwnCode};
@@ -54,6 +56,11 @@ impl SegmentState {
         let blocks = (0..pages).map(|at| header.block_of(header.centroid_page + at));
         let centroid = load_centroid(pager, space.width(), segment, blocks)?;
         Ok(Self { segment, header, plan, centroid })
+    }
+
+    /// The numbers of its routers.
+    pub(super) fn behind_nodes(&self) -> Range<u32> {
+        self.header.nodes..self.header.nodes + self.header.routers
     }
 
     /// The block of the page with node `id`, and where the node starts in its content.
@@ -118,13 +125,38 @@ pub struct SegmentReader<'a, P> {
     dim: u32,
     /// The sparse vector that was read last.
     vector: Vec<u8>,
+    /// Number of node 0 in what is reported.
+    first: u32,
+}
+
+/// Bytes of a page of codes that are asked for ahead: reading in sequence brings the rest.
+const LIST_PREFETCH_BYTES: usize = 1024;
+
+/// Codes that are estimated at once.
+struct Batch<'a> {
+    codes: &'a [u8],
+    /// Factors (add, mul).
+    factors: (&'a [u8], &'a [u8]),
+    lanes: usize,
+    /// Lanes in use.
+    used: usize,
 }
 
 impl<'a, P: Pager> SegmentReader<'a, P> {
     /// A reader of `state` for a query prepared by [`SegmentReader::prepare`].
     pub fn new(pager: &'a P, space: &Space, state: &'a SegmentState, query: &'a SegmentQuery) -> Self {
-        let kernels = Kernels::get();
-        Self { pager, state, query, kernels, dim: space.dim() as u32, vector: Vec::new() }
+        let dim = space.dim() as u32;
+        Self { pager, state, query, kernels: Kernels::get(), dim, vector: Vec::new(), first: 0 }
+    }
+
+    /// The same with the numbers of its elements counted from `first`, and room for a sparse vector.
+    pub(super) fn numbered_from(self, first: u32, vector: Vec<u8>) -> Self {
+        Self { first, vector, ..self }
+    }
+
+    /// The room for a sparse vector.
+    pub(super) fn into_vector(self) -> Vec<u8> {
+        self.vector
     }
 
     /// `query` in this segment's terms.
@@ -171,7 +203,7 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         }
         let payload = payload_of(header);
         let measured = self.query.measure(node.own(), header.scale, header.error);
-        Own::Measured(Measured { id, payload, ..measured })
+        Own::Measured(Measured { id: self.first + id, payload, ..measured })
     }
 
     /// The element of a node that is read; reads its own vector if that is elsewhere. No lock may be held.
@@ -184,7 +216,7 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         let from = (self.state.segment, &self.state.header);
         vectors::read(self.pager, from, (address, self.state.locate(id).0), self.dim, &mut self.vector)?;
         let measured = self.query.measure(&self.vector, header.scale, header.error);
-        Ok(Measured { id, payload: payload_of(&header), ..measured })
+        Ok(Measured { id: self.first + id, payload: payload_of(&header), ..measured })
     }
 
     #[inline]
@@ -208,36 +240,120 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         hop: &mut Hop<'_>,
     ) -> Result<(), PageError> {
         let plan = &self.state.plan;
-        let mut sums = [0u32; 32];
         let mut estimates = [0f32; 32];
-        for batch in 0..plan.batches() {
-            let first = batch * 32;
+        for at in 0..plan.batches() {
+            let first = at * 32;
             if first >= degree {
                 break;
             }
-            let lanes = plan.batch_lanes(batch);
-            self.kernels.fastscan(self.query.lut.tables(), node.codes(batch), lanes, &mut sums);
-            let (add, mul) = node.factors(batch);
-            let terms = Estimate {
-                add,
-                mul,
-                lanes,
-                base: self.query.base,
-                lut_scale: self.query.lut.scale(),
-                lut_bias: self.query.lut.bias(),
-            };
-            self.kernels.estimates(&sums, &terms, &mut estimates);
-            let mut mask = self.kernels.below(&estimates, lanes.min(degree - first), hop.threshold);
+            let (codes, factors, lanes) = (node.codes(at), node.factors(at), plan.batch_lanes(at));
+            let batch = Batch { codes, factors, lanes, used: lanes.min(degree - first) };
+            let mut mask = self.below(&batch, hop.threshold, &mut estimates);
             while mask != 0 {
                 let lane = mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                let id = self.checked_neighbor(node, first + lane, block)?;
+                let id = self.first + self.checked_neighbor(node, first + lane, block)?;
                 if hop.seen.insert(id) {
                     hop.candidates.push((estimates[lane], id));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The lanes whose estimates are below the threshold, as a mask.
+    #[inline]
+    fn below(&self, batch: &Batch<'_>, threshold: f32, estimates: &mut [f32; 32]) -> u32 {
+        self.query.estimate(self.kernels, batch.codes, batch.factors, batch.lanes, estimates);
+        self.kernels.below(estimates, batch.used, threshold)
+    }
+
+    /// Reads one router of a flat segment.
+    fn expand_list(&self, router: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        let plan = self.state.plan.routers();
+        let start = router * plan.lanes() as u32;
+        let count = ((self.state.header.nodes - start) as usize).min(plan.lanes());
+        let block = self.state.header.block_of(self.state.header.router_page + router);
+        let bytes = self.pager.read(block)?;
+        page::check(&bytes, block, PageKind::Routers, self.state.segment)?;
+        let view = RouterView::new(plan, page::content(&bytes));
+        let mut estimates = [0f32; 32];
+        for at in 0..count.div_ceil(32) {
+            let (codes, factors, lanes) = (view.codes(at), view.factors(at), plan.batch_lanes(at));
+            let batch = Batch { codes, factors, lanes, used: lanes.min(count - at * 32) };
+            let mut mask = self.below(&batch, hop.threshold, &mut estimates);
+            while mask != 0 {
+                let lane = mask.trailing_zeros();
+                mask &= mask - 1;
+                let id = self.first + start + at as u32 * 32 + lane;
+                if hop.seen.insert(id) {
+                    hop.candidates.push((estimates[lane as usize], id));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A hop over a node or router whose number here is `id`.
+    pub(super) fn expand_own(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        let (nodes, plan) = (self.state.header.nodes, &self.state.plan);
+        if plan.is_flat() && id >= nodes {
+            return self.expand_list(id - nodes, hop);
+        }
+        if !plan.is_inline() {
+            return self.expand_exactly(id, hop);
+        }
+        hop.is_leaf = plan.is_flat();
+        let own = self.with_node(id, |node, block| {
+            let header = self.checked_header(&node, block, id)?;
+            let own = (id < nodes).then(|| self.measure(&node, &header, id));
+            self.expand_inline(&node, usize::from(header.degree), block, hop)?;
+            Ok(own)
+        })?;
+        if let Some(own) = own {
+            hop.measured.push(self.element(own, id)?);
+        }
+        Ok(())
+    }
+
+    /// A hop over a node that holds its neighbors' numbers only: it reads all of them.
+    fn expand_exactly(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        let mut met = Vec::with_capacity(self.state.plan.lanes());
+        self.with_node(id, |node, block| {
+            let header = self.checked_header(&node, block, id)?;
+            for lane in 0..usize::from(header.degree) {
+                let neighbor = self.checked_neighbor(&node, lane, block)?;
+                if hop.seen.insert(self.first + neighbor) {
+                    met.push(neighbor);
+                }
+            }
+            Ok(())
+        })?;
+        for (at, &id) in met.iter().enumerate() {
+            if let Some(&next) = met.get(at + 1) {
+                self.prefetch_own(next);
+            }
+            let own = self.with_node(id, |node, block| {
+                let header = self.checked_header(&node, block, id)?;
+                Ok(self.measure(&node, &header, id))
+            })?;
+            let element = self.element(own, id)?;
+            hop.measured.push(element);
+            hop.candidates.push((element.key, element.id));
+        }
+        Ok(())
+    }
+
+    /// Says that the node or router whose number here is `id` will be read soon.
+    pub(super) fn prefetch_own(&self, id: u32) {
+        let (header, plan) = (&self.state.header, &self.state.plan);
+        let (block, offset, length) = if plan.is_flat() && id >= header.nodes {
+            (header.block_of(header.router_page + (id - header.nodes)), 0, LIST_PREFETCH_BYTES)
+        } else {
+            let (block, offset) = self.state.locate(id);
+            (block, offset, plan.node_bytes())
+        };
+        self.pager.prefetch(block, page::CONTENT_START + offset, length);
     }
 }
 
@@ -249,7 +365,15 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
     }
 
     fn routers(&self) -> Range<u32> {
-        self.state.header.nodes..self.state.header.nodes + self.state.header.routers
+        if self.state.plan.is_flat() { 0..0 } else { self.state.behind_nodes() }
+    }
+
+    fn parts(&self) -> usize {
+        usize::from(!self.state.plan.is_flat())
+    }
+
+    fn lists(&self) -> Range<u32> {
+        if self.state.plan.is_flat() { self.state.behind_nodes() } else { 0..0 }
     }
 
     fn rejects(&self) -> bool {
@@ -257,47 +381,11 @@ impl<P: Pager> Graph for SegmentReader<'_, P> {
     }
 
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
-        if self.state.plan.is_inline() {
-            let own = self.with_node(id, |node, block| {
-                let header = self.checked_header(&node, block, id)?;
-                let own = (id < self.state.header.nodes).then(|| self.measure(&node, &header, id));
-                self.expand_inline(&node, usize::from(header.degree), block, hop)?;
-                Ok(own)
-            })?;
-            if let Some(own) = own {
-                hop.measured.push(self.element(own, id)?);
-            }
-            return Ok(());
-        }
-        let mut met = Vec::with_capacity(self.state.plan.lanes());
-        self.with_node(id, |node, block| {
-            let header = self.checked_header(&node, block, id)?;
-            for lane in 0..usize::from(header.degree) {
-                let neighbor = self.checked_neighbor(&node, lane, block)?;
-                if hop.seen.insert(neighbor) {
-                    met.push(neighbor);
-                }
-            }
-            Ok(())
-        })?;
-        for (at, &id) in met.iter().enumerate() {
-            if let Some(&next) = met.get(at + 1) {
-                self.prefetch(next);
-            }
-            let own = self.with_node(id, |node, block| {
-                let header = self.checked_header(&node, block, id)?;
-                Ok(self.measure(&node, &header, id))
-            })?;
-            let element = self.element(own, id)?;
-            hop.measured.push(element);
-            hop.candidates.push((element.key, id));
-        }
-        Ok(())
+        self.expand_own(id, hop)
     }
 
     fn prefetch(&self, id: u32) {
-        let (block, offset) = self.state.locate(id);
-        self.pager.prefetch(block, page::CONTENT_START + offset, self.state.plan.node_bytes());
+        self.prefetch_own(id);
     }
 
     fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {

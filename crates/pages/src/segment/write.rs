@@ -6,8 +6,9 @@ use super::encode::EncodedNodes;
 use crate::error::PageError;
 use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
+use crate::format::router::write_code;
 use crate::format::segment::{
-    CURVE_POINTS, CurvePoint, EXTENTS_MAX, Extent, SegmentHeader, TIDS_PER_PAGE, TidEntry,
+    CURVE_POINTS, CurvePoint, EXTENTS_MAX, Extent, SegmentHeader, TIDS_PER_PAGE, TidEntry, centroid_pages,
 };
 use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PAGE_SIZE, PageBytes};
 use crate::plan::OwnCode;
@@ -35,7 +36,8 @@ impl<W: BulkWriter> SegmentPages<'_, W> {
 
 /// Writes all pages of a segment but its header, and returns the header without a calibration.
 ///
-/// `graph` orders the nodes. Holds no locks between pages.
+/// `graph` orders the nodes; it has no edges and seeds, and keeps their order, when the segment is flat. Holds no
+/// locks between pages.
 ///
 /// # Errors
 /// What the writer raises, or when the blocks it gives are too scattered for the header's extents.
@@ -50,7 +52,11 @@ pub fn write_pages<W: BulkWriter>(
         write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
     }
     let node_page = pages.pages;
-    let routers = write_nodes(&mut pages, nodes, graph)?;
+    let mut routers = write_nodes(&mut pages, nodes, graph)?;
+    let router_page = pages.pages;
+    if nodes.plan.is_flat() {
+        routers = write_flat_routers(&mut pages, nodes)?;
+    }
     let tid_page = pages.pages;
     let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
     write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
@@ -85,7 +91,9 @@ pub fn write_pages<W: BulkWriter>(
         curve_count: 0,
         vector_page: if vector_bytes > 0 { vector_page } else { 0 },
         vector_bytes: [vector_bytes as u32, (vector_bytes >> 32) as u32],
-        reserved: [0; 16],
+        navigator: u32::from(plan.is_flat()),
+        router_page: if plan.is_flat() { router_page } else { 0 },
+        reserved: [0; 14],
         curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
         extents,
     })
@@ -130,14 +138,32 @@ fn write_centroid<W: BulkWriter>(
     Ok(())
 }
 
-/// Writes nodes and routers; returns the number of routers.
+/// Pages that [`write_pages`] will write.
+pub fn pages_needed(nodes: &EncodedNodes, graph: &FlatGraph) -> u32 {
+    let plan = &nodes.plan;
+    let count = nodes.count() as u32;
+    let (routers, router_pages) = if plan.is_flat() {
+        (0, plan.routers().count(count))
+    } else {
+        (graph.seeds.len().div_ceil(plan.lanes()) as u32, 0)
+    };
+    let rows = (nodes.row_tids.len() + nodes.unranked.len()) as u32;
+    let vector_bytes = if plan.own() == OwnCode::Elsewhere { nodes.own.len() } else { 0 };
+    centroid_pages(plan.own(), plan.padded_dim() as u32)
+        + (count + routers).div_ceil(plan.nodes_per_page() as u32)
+        + router_pages
+        + rows.div_ceil(TIDS_PER_PAGE)
+        + vector_bytes.div_ceil(CONTENT_BYTES) as u32
+}
+
+/// Writes nodes and the routers of a graph; returns the number of routers.
 fn write_nodes<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
     nodes: &EncodedNodes,
     graph: &FlatGraph,
 ) -> Result<u32, PageError> {
     let plan = &nodes.plan;
-    let routers: Vec<&[u32]> = graph.seeds.chunks(plan.lanes()).collect();
+    let routers: Vec<&[u32]> = graph.seeds.chunks(plan.lanes().max(1)).collect();
     let count = nodes.count() + routers.len();
     let mut next = NextNode::default();
     for first in (0..count).step_by(plan.nodes_per_page()) {
@@ -157,6 +183,28 @@ fn write_nodes<W: BulkWriter>(
         pages.append(&bytes)?;
     }
     Ok(routers.len() as u32)
+}
+
+/// Writes the codes of all nodes in their order; returns the number of pages.
+fn write_flat_routers<W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    nodes: &EncodedNodes,
+) -> Result<u32, PageError> {
+    let plan = nodes.plan.routers();
+    let codes: Vec<&[u8]> = nodes.bits.chunks_exact(nodes.plan.code_bytes()).collect();
+    let on_pages = codes.chunks(plan.lanes()).zip(nodes.factors.chunks(plan.lanes()));
+    let mut count = 0;
+    for (codes, factors) in on_pages {
+        let mut bytes = [0; PAGE_SIZE];
+        page::init(&mut bytes, PageKind::Routers, pages.segment);
+        for (lane, (code, &factors)) in codes.iter().zip(factors).enumerate() {
+            write_code(plan, page::content_mut(&mut bytes), lane, code, factors);
+        }
+        page::set_used(&mut bytes, plan.bytes());
+        pages.append(&bytes)?;
+        count += 1;
+    }
+    Ok(count)
 }
 
 /// What the nodes before one have used up.

@@ -2,7 +2,7 @@
 
 use ann::Metric;
 use ann::search::Measured;
-use kernels::Kernels;
+use kernels::{Estimate, Kernels};
 use quant::rabitq::Lut;
 
 use super::bits::BitQuery;
@@ -123,7 +123,25 @@ impl SegmentQuery {
         }
     }
 
-    /// The same for a row whose norm may exceed what the query was prepared for. Its key means nothing.
+    /// Estimated keys of up to 32 rows, from a batch of their 1-bit codes.
+    ///
+    /// `codes`: as FastScan takes them; `factors`: (add, mul), 2 bytes per lane; `lanes`: 8, 16, 24 or 32.
+    #[inline]
+    pub fn estimate(
+        &self,
+        kernels: &Kernels,
+        codes: &[u8],
+        (add, mul): (&[u8], &[u8]),
+        lanes: usize,
+        out: &mut [f32; 32],
+    ) {
+        let mut sums = [0u32; 32];
+        kernels.fastscan(self.lut.tables(), codes, lanes, &mut sums);
+        let (lut_scale, lut_bias) = (self.lut.scale(), self.lut.bias());
+        kernels.estimates(&sums, &Estimate { add, mul, lanes, base: self.base, lut_scale, lut_bias }, out);
+    }
+
+    /// The distance of a row whose norm may exceed what the query was prepared for. Its key means nothing.
     pub fn measure_pending(&self, own: &[u8], scale: f32, error: f32) -> Measured {
         match &self.own {
             OwnQuery::Dense(query) => query.measure_pending(own, scale, error),

@@ -8,7 +8,7 @@ use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
-use pages::format::meta::{Meta, MetaParams};
+use pages::format::meta::{Meta, MetaParams, SegmentEntry};
 use pages::maintain::{Cause, Horizon, Host, LoadError, Outcome, Slot, Sources, Step, Task};
 use pages::mem_pager::{MemPager, MemSink};
 use pages::pager::{BulkWriter, PageChange, Pager};
@@ -16,7 +16,8 @@ use pages::plain::{PendingRows, tid_of};
 use pages::row::{Element, Row, SparseRow};
 use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
-use pages::segment::read::{SegmentReader, SegmentState, rows_of};
+use pages::segment::read::{SegmentState, rows_of};
+use pages::segment::{Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
 use pages::{PAGE_SIZE, maintain, pending, tids};
@@ -205,6 +206,18 @@ impl Index {
 
     /// An index with one segment per slice of rows. Rows are numbered through all of them.
     pub fn build_values(element: Element, metric: Metric, dim: usize, segments: &[&[Value]]) -> Self {
+        let graphs: Vec<(&[Value], Navigator)> =
+            segments.iter().map(|&rows| (rows, Navigator::Graph)).collect();
+        Self::build_segments(element, metric, dim, &graphs)
+    }
+
+    /// The same with segments of either kind.
+    pub fn build_segments(
+        element: Element,
+        metric: Metric,
+        dim: usize,
+        segments: &[(&[Value], Navigator)],
+    ) -> Self {
         let space = Space::new(element, metric, dim as u32, 7);
         let pager = MemPager::new();
         let mut meta = Meta::new(&MetaParams {
@@ -223,14 +236,15 @@ impl Index {
         meta.store_new(&mut page);
         (&pager).append(&page).expect("room");
         let mut first = 0;
-        for rows in segments {
+        for &(rows, navigator) in segments {
             let mut loader = Loader::new(&space);
             for (at, x) in rows.iter().enumerate() {
                 loader.push(&space, x.row(), tid_of_row(first + at)).expect("memory");
             }
             first += rows.len();
+            let options = BuildOptions { navigator, ..OPTIONS };
             let prepared =
-                build::prepare(loader, &space, &OPTIONS, &Control::default()).expect("not cancelled");
+                build::prepare(loader, &space, &options, &Control::default()).expect("not cancelled");
             let (segment, pages) = (meta.draw_number(), prepared.pages_needed());
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
             assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
@@ -265,7 +279,7 @@ impl Index {
         Ok((marked.removed, marked.alive))
     }
 
-    /// Live rows of the first `limit` elements of each segment and of all pending rows, as (bound, row).
+    /// Live rows of the first `limit` elements of all segments and of all pending rows, as (bound, row).
     pub fn search(
         &self,
         query: &[f32],
@@ -304,6 +318,13 @@ impl Index {
         Ok(self.search_query(&query, effort, usize::MAX).expect("sound"))
     }
 
+    /// The segments of the manifest.
+    pub fn segments(&self) -> Result<Vec<SegmentState>, PageError> {
+        let load =
+            |entry: &SegmentEntry| SegmentState::load(&self.pager, &self.space, entry.segment, entry.header);
+        self.meta().segments().iter().map(load).collect()
+    }
+
     fn search_query(
         &self,
         query: &Query,
@@ -312,14 +333,13 @@ impl Index {
     ) -> Result<Vec<(f64, f64, usize)>, PageError> {
         let meta = self.meta();
         let mut found = Vec::new();
-        for entry in meta.segments() {
-            let state = SegmentState::load(&self.pager, &self.space, entry.segment, entry.header)?;
-            let prepared = SegmentReader::<MemPager>::prepare(&self.space, &state, query);
-            let mut graph = SegmentReader::new(&self.pager, &self.space, &state, &prepared);
+        let segments = self.segments()?;
+        for prepared in UnionQuery::prepare(&self.space, &segments, query) {
+            let mut graph = Union::new(&self.pager, &self.space, &segments, &prepared);
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..limit {
                 let Some(element) = stream.next(&mut graph)? else { break };
-                self.add_rows(&state, &element, &mut found)?;
+                self.add_rows(&segments[prepared.segment_of(&element)], &element, &mut found)?;
             }
         }
         let code = meta.own_code().expect("known");
@@ -393,6 +413,7 @@ pub struct Maintainer<'a> {
     pub index: &'a Index,
     pub clock: &'a Clock,
     pub at_step: &'a dyn Fn(Step),
+    navigator: Cell<Navigator>,
 }
 
 impl Host for Maintainer<'_> {
@@ -421,7 +442,8 @@ impl Host for Maintainer<'_> {
     }
 
     fn prepare(&self, loader: Loader) -> Result<build::Prepared, JobError> {
-        let prepared = build::prepare(loader, &self.index.space, &OPTIONS, &Control::default());
+        let options = BuildOptions { navigator: self.navigator.get(), ..OPTIONS };
+        let prepared = build::prepare(loader, &self.index.space, &options, &Control::default());
         Ok(prepared.expect("not cancelled"))
     }
 
@@ -430,18 +452,24 @@ impl Host for Maintainer<'_> {
     }
 }
 
-impl Maintainer<'_> {
+impl<'a> Maintainer<'a> {
+    pub fn new(index: &'a Index, clock: &'a Clock, at_step: &'a dyn Fn(Step)) -> Self {
+        Self { index, clock, at_step, navigator: Cell::default() }
+    }
+
     /// Seals all chains and makes them a segment.
     pub fn flush(&self) -> Result<Outcome, JobError> {
         pending::seal(&self.index.pager)?;
         (self.at_step)(Step::Sealed);
         let sources = Sources { chains: self.index.meta().sealed().to_vec(), segments: Vec::new() };
+        self.navigator.set(Navigator::Flat);
         self.run(Slot::Flush, &sources)
     }
 
     /// Makes one segment of all.
     pub fn merge(&self) -> Result<Outcome, JobError> {
         let sources = Sources { chains: Vec::new(), segments: self.index.meta().segments().to_vec() };
+        self.navigator.set(Navigator::Graph);
         self.run(Slot::Merge, &sources)
     }
 

@@ -15,7 +15,7 @@ use ann::search::{Continuation, Effort, Stream};
 use bench::dataset::Dataset;
 use pages::mem_pager::MemPager;
 use pages::row::{Element, Row};
-use pages::segment::build::{self, BuildOptions};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::calibrate::gamma_for;
 use pages::segment::encode::Loader;
 use pages::segment::read::rows_of;
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for row in 0..rows {
         loader.push(&space, Row::Dense(data.rows.row(row)), HeapTid { block: row as u32, offset: 1 })?;
     }
-    let options = BuildOptions { m: 16, ef_construction: 64, seed: 1 };
+    let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Graph };
     let start = Instant::now();
     let prepared =
         build::prepare(loader, &space, &options, &Control::default()).map_err(|e| format!("{e:?}"))?;

@@ -1,0 +1,301 @@
+//! Recall and time of searches over many segments, in memory: a stream per segment against all segments as one.
+//!
+//! ```text
+//! segments_bench FOLDER [l2|cosine] [layout ...]
+//! ```
+//! FOLDER has base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, 100 per query). Layouts are
+//! numbered as they are printed.
+#![forbid(unsafe_code)]
+
+use std::path::Path;
+use std::time::Instant;
+
+use ann::Metric;
+use ann::build::Control;
+use ann::search::{Continuation, Effort, Measured, Stream};
+use half::f16;
+use pages::mem_pager::MemPager;
+use pages::row::{Element, Row};
+use pages::segment::build::{self, BuildOptions, Navigator};
+use pages::segment::calibrate::gamma_for;
+use pages::segment::encode::Loader;
+use pages::segment::read::{SegmentReader, SegmentState, rows_of};
+use pages::segment::{Union, UnionQuery};
+use pages::space::{Query, SegmentQuery, Space};
+use pages::tids::HeapTid;
+
+type Failure = Box<dyn std::error::Error>;
+
+const RESULTS: usize = 10;
+/// Each measurement is the fastest of these rounds.
+const ROUNDS: usize = 3;
+const EXPANSIONS_MIN: u32 = 40;
+
+use Navigator::{Flat, Graph};
+
+/// Segments: how many, of how many rows, of which kind.
+const LAYOUTS: [&[(usize, usize, Navigator)]; 6] = [
+    &[(1, 100_000, Graph)],
+    &[(1, 60_000, Graph), (4, 8_000, Graph), (8, 1_000, Flat)],
+    &[(4, 25_000, Graph)],
+    &[(16, 2_500, Flat)],
+    &[(1, 60_000, Graph), (16, 2_500, Flat)],
+    &[(1, 30_000, Graph), (7, 6_000, Graph), (16, 1_750, Flat)],
+];
+
+/// A matrix of float32.
+struct Matrix {
+    values: Vec<f32>,
+    dim: usize,
+}
+
+impl Matrix {
+    fn count(&self) -> usize {
+        self.values.len() / self.dim
+    }
+
+    fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.dim..][..self.dim]
+    }
+}
+
+/// Bytes behind the header, and the number of columns.
+fn read_npy(path: &Path, kind: &str) -> Result<(Vec<u8>, usize), Failure> {
+    let mut bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
+    let header = String::from_utf8_lossy(&bytes[10..10 + length]).into_owned();
+    if &bytes[..7] != b"\x93NUMPY\x01" || !header.contains(kind) || header.contains("True") {
+        return Err(format!("{}: not a row-major {kind} matrix: {header}", path.display()).into());
+    }
+    let shape = header.split(['(', ')']).nth(1).ok_or("no shape")?;
+    let columns = shape.split(',').nth(1).ok_or("not two-dimensional")?.trim().parse()?;
+    Ok((bytes.split_off(10 + length), columns))
+}
+
+fn read_matrix(path: &Path) -> Result<Matrix, Failure> {
+    let (bytes, dim) = read_npy(path, "<f2")?;
+    let values = bytes.as_chunks::<2>().0.iter().map(|&pair| f16::from_le_bytes(pair).to_f32()).collect();
+    Ok(Matrix { values, dim })
+}
+
+/// An index in memory.
+struct Index {
+    pager: MemPager,
+    space: Space,
+    segments: Vec<SegmentState>,
+    /// Data set row of each row, by segment.
+    numbers: Vec<Vec<u32>>,
+}
+
+fn failed(error: impl std::fmt::Debug) -> Failure {
+    format!("{error:?}").into()
+}
+
+impl Index {
+    fn build(base: &Matrix, metric: Metric, layout: &[(usize, usize, Navigator)]) -> Result<Self, Failure> {
+        let space = Space::new(Element::Float4, metric, base.dim as u32, 7);
+        let (segments, numbers) = (Vec::new(), Vec::new());
+        let mut index = Self { pager: MemPager::new(), space, segments, numbers };
+        let mut first = 0;
+        for &(count, rows, navigator) in layout {
+            let (mut encoded, mut written) = (0.0, 0.0);
+            for _ in 0..count {
+                let times = index.add(base, first..first + rows, navigator)?;
+                (encoded, written) = (encoded + times.0, written + times.1);
+                first += rows;
+            }
+            let per_segment = |seconds: f64| seconds * 1e3 / count as f64;
+            println!(
+                "  {count} x {rows} {navigator:?}: prepare {:.1} ms, write {:.1} ms each",
+                per_segment(encoded),
+                per_segment(written)
+            );
+        }
+        Ok(index)
+    }
+
+    /// Seconds of preparing and writing.
+    fn add(
+        &mut self,
+        base: &Matrix,
+        rows: std::ops::Range<usize>,
+        navigator: Navigator,
+    ) -> Result<(f64, f64), Failure> {
+        let mut loader = Loader::new(&self.space);
+        for row in rows {
+            let tid = HeapTid { block: row as u32, offset: 1 };
+            loader.push(&self.space, Row::Dense(base.row(row)), tid)?;
+        }
+        let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator };
+        let start = Instant::now();
+        let prepared = build::prepare(loader, &self.space, &options, &Control::default()).map_err(failed)?;
+        let prepare = start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let segment = self.segments.len() as u32 + 1;
+        let entry =
+            build::write(&self.pager, &mut &self.pager, &self.space, segment, prepared).map_err(failed)?;
+        let write = start.elapsed().as_secs_f64();
+        let state = SegmentState::load(&self.pager, &self.space, segment, entry.header).map_err(failed)?;
+        let (mut entries, mut row) = (Vec::new(), 0);
+        while row < state.header.rows {
+            row =
+                pages::tids::read(&self.pager, segment, &state.header, row..state.header.rows, &mut entries)
+                    .map_err(failed)?;
+        }
+        self.segments.push(state);
+        self.numbers.push(entries.iter().map(|entry| entry.block).collect());
+        Ok((prepare, write))
+    }
+
+    fn rows(&self) -> usize {
+        self.numbers.iter().map(Vec::len).sum()
+    }
+}
+
+/// What a search did.
+#[derive(Default)]
+struct Answer {
+    rows: Vec<u32>,
+    expansions: u64,
+    widenings: u64,
+}
+
+impl Answer {
+    fn add(&mut self, index: &Index, segment: usize, element: &Measured) {
+        self.rows.extend(rows_of(element).map(|row| index.numbers[segment][row as usize]));
+    }
+}
+
+/// How an effort follows from a segment's calibration.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Target(f32),
+    Pool(usize),
+}
+
+impl Wanted {
+    fn effort(self, gamma: impl Fn(f32) -> f32) -> Effort {
+        match self {
+            Self::Target(target) => Effort::Adaptive { gamma: gamma(target), expansions_min: EXPANSIONS_MIN },
+            Self::Pool(ef) => Effort::Pool { ef },
+        }
+    }
+}
+
+/// A stream per segment, merged.
+fn search_each(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
+    let prepared: Vec<SegmentQuery> = index
+        .segments
+        .iter()
+        .map(|state| SegmentReader::<MemPager>::prepare(&index.space, state, query))
+        .collect();
+    let mut streams: Vec<(Stream, Option<Measured>, bool)> = index
+        .segments
+        .iter()
+        .map(|state| {
+            let effort = wanted.effort(|target| gamma_for(&state.header, target));
+            (Stream::new(effort, Continuation::default()), None, false)
+        })
+        .collect();
+    let mut answer = Answer::default();
+    for taken in 0..=RESULTS {
+        for (at, (stream, head, is_started)) in streams.iter_mut().enumerate() {
+            if !std::mem::replace(is_started, true) {
+                let (state, query) = (&index.segments[at], &prepared[at]);
+                let mut graph = SegmentReader::new(&index.pager, &index.space, state, query);
+                *head = stream.next(&mut graph).map_err(failed)?;
+            }
+        }
+        let heads = streams.iter().enumerate().filter_map(|(at, stream)| Some((at, stream.1?.lower)));
+        let Some((least, _)) = heads.min_by(|a, b| a.1.total_cmp(&b.1)) else { break };
+        streams[least].2 = false;
+        if let (Some(element), true) = (streams[least].1.take(), taken < RESULTS) {
+            answer.add(index, least, &element);
+        }
+    }
+    answer.expansions = streams.iter().map(|stream| stream.0.expansions()).sum();
+    answer.widenings = streams.iter().map(|stream| u64::from(stream.0.widenings())).sum();
+    Ok(answer)
+}
+
+/// All segments as one graph. As a scan does, it looks at the element behind those that it takes.
+fn search_as_one(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
+    let mut answer = Answer::default();
+    for prepared in UnionQuery::prepare(&index.space, &index.segments, query) {
+        let effort = wanted.effort(|target| prepared.gamma(&index.segments, target));
+        let mut stream = Stream::new(effort, Continuation::default());
+        for taken in 0..=RESULTS {
+            let mut graph = Union::new(&index.pager, &index.space, &index.segments, &prepared);
+            let Some(element) = stream.next(&mut graph).map_err(failed)? else { break };
+            if taken < RESULTS {
+                answer.add(index, prepared.segment_of(&element), &element);
+            }
+        }
+        answer.expansions += stream.expansions();
+        answer.widenings += u64::from(stream.widenings());
+    }
+    Ok(answer)
+}
+
+type Search = fn(&Index, &Query, Wanted) -> Result<Answer, Failure>;
+
+fn report(index: &Index, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -> Result<(), Failure> {
+    let label = match wanted {
+        Wanted::Target(target) => format!("target {target}"),
+        Wanted::Pool(ef) => format!("ef {ef}"),
+    };
+    print!("  {label:<12}");
+    for (name, search) in [("each", search_each as Search), ("one", search_as_one)] {
+        let (mut fastest, mut hits, mut found) = (f64::INFINITY, 0, 0);
+        let (mut expansions, mut widenings) = (0, 0);
+        for _ in 0..ROUNDS {
+            (hits, found, expansions, widenings) = (0, 0, 0, 0);
+            let start = Instant::now();
+            for (query, truth) in truth.iter().enumerate() {
+                let query = Query::new(&index.space, Row::Dense(queries.row(query))).map_err(failed)?;
+                let answer = search(index, &query, wanted)?;
+                hits += answer.rows.iter().filter(|row| truth.contains(row)).count();
+                found += truth.len();
+                expansions += answer.expansions;
+                widenings += answer.widenings;
+            }
+            fastest = fastest.min(start.elapsed().as_secs_f64());
+        }
+        let count = truth.len() as f64;
+        print!(
+            " | {name}: recall {:.4} {:6.1} us, {:5.1} hops, {:.3} widened",
+            hits as f64 / found as f64,
+            fastest * 1e6 / count,
+            expansions as f64 / count,
+            widenings as f64 / count
+        );
+    }
+    println!();
+    Ok(())
+}
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let folder = Path::new(arguments.first().ok_or("usage: segments_bench FOLDER [l2|cosine] [layout ...]")?);
+    let metric = if arguments.get(1).is_some_and(|name| name == "l2") { Metric::L2 } else { Metric::Cosine };
+    let (base, queries) = (read_matrix(&folder.join("base.npy"))?, read_matrix(&folder.join("queries.npy"))?);
+    let (bytes, columns) = read_npy(&folder.join("gt_cos.npy"), "<i4")?;
+    let truth: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
+    for (at, layout) in LAYOUTS.iter().enumerate() {
+        let number = (at + 1).to_string();
+        let rows: usize = layout.iter().map(|&(count, rows, _)| count * rows).sum();
+        if arguments.len() > 2 && !arguments[2..].contains(&number) || rows > base.count() {
+            continue;
+        }
+        println!("layout {number}");
+        let index = Index::build(&base, metric, layout)?;
+        let truth: Vec<Vec<u32>> = truth
+            .chunks_exact(columns)
+            .map(|row| row.iter().copied().filter(|&id| (id as usize) < index.rows()).take(RESULTS).collect())
+            .collect();
+        for wanted in [Wanted::Target(0.9), Wanted::Target(0.95), Wanted::Target(0.99), Wanted::Pool(40)] {
+            report(&index, &queries, &truth, wanted)?;
+        }
+    }
+    Ok(())
+}
