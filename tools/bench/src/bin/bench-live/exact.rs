@@ -1,9 +1,10 @@
 //! Exact answers over the rows that are live, and how many of them a search found.
 //!
-//! All rows are kept as int8 codes of their directions, one scale for all. A pass over the codes keeps every row whose
-//! estimated cosine is within twice the largest error of the estimates from the best ten; those are made again and
-//! measured as they are. With the rows' error E and the query's error F (lengths of what rounding took), an estimate
-//! is off by at most E + F + E F, so nothing is missed: the answers are exact, at a quarter of the memory.
+//! All rows are kept as int8 codes of their directions, one scale for all. A pass over the codes keeps every
+//! row whose estimated cosine is within twice the largest error of the estimates from the best ten; those are
+//! made again and measured as they are. With the rows' error E and the query's error F (lengths of what
+//! rounding took), an estimate is off by at most E + F + E F, so nothing is missed: the answers are exact, at
+//! a quarter of the memory.
 //!
 //! A found row counts when it is as near as the tenth exact one, so that ties don't count as misses.
 

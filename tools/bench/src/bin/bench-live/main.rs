@@ -7,16 +7,16 @@
 //! | part | what |
 //! |---|---|
 //! | a | COPY of 200,000 rows, binary and text |
-//! | b | 500,000 rows by COPY of 1,000 each, maintenance on; with it c: searches meanwhile, f: WAL of the index |
+//! | b | 500,000 rows by COPY of 1,000 each, maintenance on; with it c: searches meanwhile, f: WAL |
 //! | d | 20,000 rows inserted one by one |
 //! | e | 30 % deleted and vacuumed, then against a fresh index of the same rows |
 //! | g | VACUUM of 10 % dead rows: the index's bulk delete |
 //! | h | 10 turnovers of 20,000 rows: size against a fresh index |
 //!
-//! Every figure is measured in the same run as its counterpart without index, recall@10 is against exact answers over
-//! the rows that were live at that moment (`exact.rs`). Autovacuum is on in part b only; elsewhere it would run into
-//! one side of a comparison and not the other. Targets are meant for a scale of 1. The program fails when a recall is
-//! below 0.95, not when a target is missed.
+//! Every figure is measured in the same run as its counterpart without index, recall@10 is against exact
+//! answers over the rows that were live at that moment (`exact.rs`). Autovacuum is on in part b only;
+//! elsewhere it would run into one side of a comparison and not the other. Targets are meant for a scale of
+//! 1. The program fails when a recall is below 0.95, not when a target is missed.
 #![forbid(unsafe_code)]
 
 mod corpus;

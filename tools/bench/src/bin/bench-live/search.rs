@@ -1,8 +1,8 @@
 //! Searches: how long they take, and what they find.
 //!
-//! A search asks for the 10 nearest rows of a real query by a prepared statement, its vector as a parameter. Idle and
-//! under load searches come at the same pace, so that both find caches and processor in the same mood; a time is that
-//! of one round trip, waiting for the next turn left out.
+//! A search asks for the 10 nearest rows of a real query by a prepared statement, its vector as a parameter.
+//! Idle and under load searches come at the same pace, so that both find caches and processor in the same
+//! mood; a time is that of one round trip, waiting for the next turn left out.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use crate::server;
 const PACE: f64 = 50.0;
 
 /// Time between two samples of recall under load.
-const SAMPLE_EVERY: Duration = Duration::from_secs(2);
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Searches of one sample.
 const SAMPLE: usize = 50;
 
-/// Queries that a recall is measured on: what that leaves to chance is a third of a percent.
-const RECALL_QUERIES: usize = 500;
+/// Queries that a recall is measured on, if the data set has as many.
+const RECALL_QUERIES: usize = 1000;
 
 /// The same under load, where it is 4 samples.
 pub const WINDOW_QUERIES: usize = 4 * SAMPLE;

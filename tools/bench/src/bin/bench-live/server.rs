@@ -1,7 +1,9 @@
-//! What the parts ask of the server: tables, rows by COPY or one by one, sizes, WAL, and waiting for maintenance.
+//! What the parts ask of the server: tables, rows by COPY or one by one, sizes, WAL, and waiting for
+//! maintenance.
 //!
-//! Tables have an id and a vector and no primary key, so that "without index" means just that. Each part makes its
-//! tables anew and drops them, so that nothing of one part (autovacuum, maintenance, WAL) falls into the next.
+//! Tables have an id and a vector and no primary key, so that "without index" means just that. Each part
+//! makes its tables anew and drops them, so that nothing of one part (autovacuum, maintenance, WAL) falls
+//! into the next.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -36,12 +38,14 @@ const CHUNK_BYTES: usize = 1 << 20;
 pub fn connect() -> Outcome<Client> {
     let mut client = measure::connect().map_err(|error| error.to_string())?;
     client.batch_execute(
-        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; SET client_min_messages = warning",
+        "SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan; \
+         SET client_min_messages = warning",
     )?;
     Ok(client)
 }
 
-/// Makes the types known, and sets what is not as `cluster.sh` starts servers.
+/// Makes the types known, and sets what is not as `cluster.sh` starts servers; for a server that is ours
+/// alone, because background workers have only the server's settings.
 ///
 /// # Errors
 /// What the server raises.
@@ -132,15 +136,16 @@ pub fn wal_bytes(client: &mut Client) -> Outcome<f64> {
     Ok(client.query_one(sql, &[])?.get(0))
 }
 
-/// Waits until no background worker of the extension and no autovacuum of a part's tables is seen; returns the
-/// seconds until the last was seen, or nothing when that took too long.
+/// Waits until no background worker of the extension and no autovacuum of a part's tables is seen; returns
+/// the seconds until the last was seen, or nothing when that took too long.
 ///
 /// # Errors
 /// What the server raises.
 pub fn caught_up(client: &mut Client) -> Outcome<Option<f64>> {
     let busy = client.prepare(
         "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
-         AND pid <> pg_backend_pid() AND (backend_type ILIKE '%proxima%' OR application_name ILIKE '%proxima%' \
+         AND pid <> pg_backend_pid() AND (backend_type ILIKE '%proxima%' \
+         OR application_name ILIKE '%proxima%' \
          OR (backend_type = 'autovacuum worker' AND query LIKE '%live_%')))",
     )?;
     let (start, mut last) = (Instant::now(), Duration::ZERO);

@@ -1,8 +1,9 @@
 //! Part g: how long VACUUM holds the index to mark 10 % of its rows dead.
 //!
-//! Another connection asks for VACUUM's phase every few milliseconds; the time in "vacuuming indexes" is the index's
-//! bulk delete, that in "cleaning up indexes" what the index does afterwards. Without an index VACUUM needs one pass
-//! over the table instead of two, so the difference of the totals is more than the index's share.
+//! Another connection asks for VACUUM's phase every few milliseconds; the time in "vacuuming indexes" is the
+//! index's bulk delete, that in "cleaning up indexes" what the index does afterwards. Without an index VACUUM
+//! needs one pass over the table instead of two, so the difference of the totals is more than the index's
+//! share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -47,7 +48,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     bench.report.figure(&what, measured, "< 1 s", phases.bulk_delete < 1.0).recall = Some(recall);
     let [plain, indexed] = totals;
     let cleanup = phases.cleanup;
-    let measured = format!("{indexed:.2} s, index cleanup {cleanup:.3} s of it; without index {plain:.2} s");
+    let measured = format!("{indexed:.3} s, index cleanup {cleanup:.3} s of it; without index {plain:.3} s");
     bench.report.note("g: VACUUM in all", measured);
     server::drop_all(&mut bench.client)
 }

@@ -1,4 +1,5 @@
-//! Part a: one connection copies twice as many rows as there are, into the indexed table and into one without index.
+//! Part a: one connection copies twice as many rows as there are, into the indexed table and into one without
+//! index.
 //!
 //! Recall is measured right after the burst, before maintenance has had time to catch up.
 

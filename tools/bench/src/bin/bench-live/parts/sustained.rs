@@ -1,12 +1,13 @@
 //! Parts b, c and f: rows arrive in COPYs of 1,000, a commit each, while another connection searches.
 //!
-//! One run gives all three: rows per second until the last commit, times and recall of searches meanwhile, and the
-//! WAL until maintenance has caught up. The same rows into a table without index (no searches there: they would read
-//! the whole table) give what is subtracted from the WAL, and the speed to compare with. Autovacuum is on in both, as
-//! it is by default, and a checkpoint before each makes both begin with full page images.
+//! One run gives all three: rows per second until the last commit, times and recall of searches meanwhile,
+//! and the WAL until maintenance has caught up. The same rows into a table without index (no searches there:
+//! they would read the whole table) give what is subtracted from the WAL, and the speed to compare with.
+//! Autovacuum is on in both, as it is by default, and a checkpoint before each makes both begin with full
+//! page images.
 //!
-//! Only the inserter writes and ids grow from commit to commit, so a snapshot that sees an id sees all below it: that
-//! is how samples of recall know their rows.
+//! Only the inserter writes and ids grow from commit to commit, so a snapshot that sees an id sees all below
+//! it: that is how samples of recall know their rows.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -57,8 +58,13 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     let settled = super::settle(bench, INDEXED)?;
     let indexed = Inserted { rows_per_second, wal_bytes: server::wal_bytes(&mut bench.client)? - before };
 
-    report_insert(bench, &plain, &indexed, rows, settled);
-    report_searches(bench, &idle_before, &seen)?;
+    let mut recalls = Vec::new();
+    for (visible, answers) in &seen.samples {
+        recalls.push((bench.exact.recall(answers, &Live::all(0..*visible))?, answers.len()));
+    }
+    report_insert(bench, &plain, &indexed, rows, mean_of(&recalls));
+    bench.report.note("b: afterwards", settled);
+    report_searches(bench, &idle_before, &seen.times, &recalls);
     idle(bench, base + rows, "after")?;
     server::drop_all(&mut bench.client)
 }
@@ -110,11 +116,11 @@ fn idle(bench: &mut Bench<'_>, end: u32, when: &str) -> Outcome<Times> {
     Ok(times)
 }
 
-fn report_insert(bench: &mut Bench<'_>, plain: &Inserted, indexed: &Inserted, rows: u32, settled: String) {
+fn report_insert(bench: &mut Bench<'_>, plain: &Inserted, indexed: &Inserted, rows: u32, recall: f64) {
     let (rate, other) = (indexed.rows_per_second, plain.rows_per_second);
     let measured = format!("{rate:.0} rows/s, without index {other:.0}: {:.2}x", rate / other);
-    bench.report.figure("b: COPY of 1,000 rows each", measured, ">= 8,000 rows/s", rate >= 8000.0);
-    bench.report.note("b: afterwards", settled);
+    let what = "b: COPY of 1,000 rows each";
+    bench.report.figure(what, measured, ">= 8,000 rows/s", rate >= 8000.0).recall = Some(recall);
     let row = 4.0 * bench.corpus.dim() as f64;
     let bytes = (indexed.wal_bytes - plain.wal_bytes) / f64::from(rows);
     let of_heap = plain.wal_bytes / f64::from(rows);
@@ -123,21 +129,16 @@ fn report_insert(bench: &mut Bench<'_>, plain: &Inserted, indexed: &Inserted, ro
     bench.report.figure("f: WAL of the index", measured, "<= 4x", bytes <= 4.0 * row);
 }
 
-fn report_searches(bench: &mut Bench<'_>, idle: &Times, seen: &UnderLoad) -> Outcome<()> {
-    let mut recalls = Vec::new();
-    for (visible, answers) in &seen.samples {
-        recalls.push((bench.exact.recall(answers, &Live::all(0..*visible))?, answers.len()));
-    }
-    let least = least_of_windows(&recalls);
-    let mean = mean_of(&recalls);
-    let ratio = seen.times.quantile(0.5) / idle.quantile(0.5);
-    let what = format!("c: searches under load ({})", seen.times.count());
-    let measured = format!("{}; p50 {ratio:.2}x of idle", seen.times);
+/// `samples`: recall and queries of each.
+fn report_searches(bench: &mut Bench<'_>, idle: &Times, seen: &Times, samples: &[(f64, usize)]) {
+    let (least, mean) = (least_of_windows(samples), mean_of(samples));
+    let ratio = seen.quantile(0.5) / idle.quantile(0.5);
+    let what = format!("c: searches under load ({})", seen.count());
+    let measured = format!("{seen}; p50 {ratio:.2}x of idle");
     bench.report.figure(&what, measured, "p50 <= 2x idle", ratio <= 2.0).recall = Some(mean);
     let what = format!("c: least recall of {WINDOW_QUERIES} adjacent queries under load");
-    let measured = format!("{least:.4}; {} snapshots", recalls.len());
+    let measured = format!("{least:.4}; {} snapshots", samples.len());
     bench.report.figure(&what, measured, ">= 0.95", least >= RECALL_LEAST).recall = Some(least);
-    Ok(())
 }
 
 /// Recall of samples (recall, queries) taken together.
