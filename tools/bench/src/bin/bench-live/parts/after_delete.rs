@@ -13,10 +13,10 @@ use crate::search::{Search, Times};
 use crate::server::{self, INDEXED, PLAIN, Stream};
 
 /// Turns of searching each table.
-const TURNS: usize = 4;
+const TURNS: usize = 15;
 
 /// How long one turn searches.
-const TURN: Duration = Duration::from_millis(750);
+const TURN: Duration = Duration::from_millis(200);
 
 /// COPYs that the rows come in; [`Bench::rows`] has multiples of it.
 const COPIES: u32 = 10;
