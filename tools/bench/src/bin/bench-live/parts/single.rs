@@ -1,7 +1,7 @@
 //! Part d: rows inserted one by one, each its own transaction, by a prepared statement.
 //!
-//! Short slices of both tables take turns, so that whatever else the machine does hits both alike. The rates are
-//! those of all rows, not of the median one: a row that waits for maintenance counts.
+//! Short slices of both tables take turns, so that whatever else the machine does hits both alike. The rates
+//! are those of all rows, not of the median one: a row that waits for maintenance counts.
 
 use std::ops::Range;
 
