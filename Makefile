@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
 .PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
-	test-clients test-upgrade bench format test-pg18 test-pgvector fuzz fuzz-quick clean
+	test-clients test-upgrade bench bench-live format test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -59,6 +59,9 @@ test-pgvector:  ## pgvector's own tests against the extension under the name vec
 
 bench:          ## recall, speed, size and build time on real embeddings
 	@scripts/bench.sh
+
+bench-live:     ## inserts, searches meanwhile, deletes, vacuum; BENCH_ARGS="--parts a,b --rows-scale 0.1"
+	@scripts/bench-live.sh
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all

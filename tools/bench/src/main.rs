@@ -5,7 +5,6 @@
 //! output and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
-mod measure;
 mod plot;
 
 use std::error::Error;
@@ -14,7 +13,7 @@ use std::path::{Path, PathBuf};
 use postgres::Client;
 
 use bench::dataset::Dataset;
-use measure::{Effort, Point};
+use bench::measure::{self, Effort, Point};
 
 /// What the program was asked for.
 struct Options {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use postgres::{Client, NoTls};
 
-use bench::dataset::{Dataset, Matrix};
+use crate::dataset::{Dataset, Matrix};
 
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;

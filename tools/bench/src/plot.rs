@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::measure::{Effort, Point};
+use bench::measure::{Effort, Point};
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 420.0;
