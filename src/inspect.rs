@@ -1,4 +1,4 @@
-//! Looking into an index from SQL: `proxima.index_info()` and `proxima.check_index()`.
+//! Looking into an index from SQL: `proxima.index_info()`, `index_stats()` and `check_index()`.
 
 use std::fmt::Write;
 
@@ -11,6 +11,8 @@ use crate::sql_functions;
 sql_functions! {
     /// `proxima.index_info(regclass) -> jsonb`
     proxima_index_info = |call| Ok(jsonb_datum(&info_text(index_argument(call))));
+    /// `proxima.index_stats(regclass) -> jsonb`
+    proxima_index_stats = |call| Ok(jsonb_datum(&stats_text(index_argument(call))));
     /// `proxima.check_index(regclass) -> jsonb`
     proxima_check_index = |call| Ok(jsonb_datum(&check_text(index_argument(call))));
     /// `proxima.simd_tier() -> text`
@@ -18,7 +20,7 @@ sql_functions! {
 }
 
 /// Argument 0, declared `regclass`.
-fn index_argument(call: Call<'_>) -> u32 {
+pub fn index_argument(call: Call<'_>) -> u32 {
     call.i32(0) as u32
 }
 
@@ -50,6 +52,23 @@ fn info_text(index: u32) -> String {
     }
     text.push_str("]}");
     text
+}
+
+fn stats_text(index: u32) -> String {
+    let stats = with_index(index, |index| index.stats()).or_report();
+    format!(
+        "{{\"segments\": {}, \"rows\": {}, \"dead\": {}, \"pending_rows\": {}, \"pending_dead\": {}, \
+         \"pages\": {}, \"pending_limits\": {{\"bytes\": {}, \"rows\": {}, \"age_ms\": {}}}}}",
+        stats.segments,
+        stats.rows,
+        stats.dead,
+        stats.pending_rows,
+        stats.pending_dead,
+        stats.pages,
+        stats.limits.bytes,
+        stats.limits.rows,
+        stats.limits.age_ms
+    )
 }
 
 fn check_text(index: u32) -> String {

@@ -23,12 +23,16 @@
 
 mod build;
 mod cache;
+pub mod command;
 mod cost;
 pub mod handler;
 mod insert;
 pub mod inspect;
+pub mod maintain;
 mod opclass;
 pub mod options;
 mod scan;
+mod timed;
 mod vacuum;
 mod validate;
+pub mod worker;
