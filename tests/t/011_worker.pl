@@ -19,7 +19,7 @@ my $lock = '1886547832, 1';
 my $workers = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'proxima maintenance'";
 
 my $node = PostgreSQL::Test::Cluster->new('worker');
-$node->init;
+$node->init(allows_streaming => 1);
 # Timeouts of sessions: not the worker's. It is held for longer than they allow.
 $node->append_conf('postgresql.conf', "autovacuum = off\nlog_min_messages = info\nstatement_timeout = 8s\nlock_timeout = 8s");
 $node->append_conf('postgresql.conf', 'transaction_timeout = 9s') if $node->pg_version >= 17;
@@ -153,8 +153,25 @@ my $flush = start_psql($node, "SET proxima.pause_at = 'flush'; SELECT proxima.fl
 ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"),
 	'a session pauses');
 add_rows($node, 401, 402, 32);
+my $merge = start_psql($node, "SET proxima.pause_at = 'merge'; SELECT proxima.merge('items_v')");
+ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_progress_create_index
+	WHERE command IS NULL AND relid = 'items'::regclass AND index_relid = 'items_v'::regclass AND phase = 'building index: merging segments'"),
+	'a merge is seen');
 let_go($holder);
-ok($flush->finish, 'and goes on');
+ok($flush->finish && $merge->finish, 'both go on');
+is($node->safe_psql('postgres', "SELECT count(*) FROM pg_stat_progress_create_index"), '0', 'and are seen no more');
+
+# The temporary index of another session
+my %temporary = (in => "CREATE TEMP TABLE brief (v vector(2)); CREATE INDEX brief_v ON brief USING hnsw (v vector_l2_ops); SELECT 'index ' || 'brief_v'::regclass::oid;\n", out => '');
+$temporary{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $node->connstr('postgres') ], '<', \$temporary{in}, '>', \$temporary{out}, IPC::Run::timeout(180));
+$temporary{run}->pump until $temporary{out} =~ /index (\d+)\n/;
+my ($brief) = $temporary{out} =~ /index (\d+)/;
+for my $function ('flush', 'merge', 'index_stats', 'check_index')
+{
+	my ($code, $out, $err) = $node->psql('postgres', "\\set VERBOSITY sqlstate\nSELECT proxima.$function($brief)");
+	like($err, qr/ERROR:  0A000/, "$function() of a temporary index of another session");
+}
+let_go(\%temporary);
 
 # Merges that are due. Sessions write segments of 200 rows each; a worker merges them, and can be told to stop.
 SKIP:
@@ -202,6 +219,19 @@ for my $sql ('CREATE DATABASE third TEMPLATE other', 'ALTER DATABASE other RENAM
 }
 is(errors_since($offset), '', 'which is not worth a message, either');
 $node->safe_psql('postgres', 'DROP DATABASE third');
+
+# On a standby
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+for my $function ('flush', 'merge')
+{
+	my ($code, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\nSELECT proxima.$function('items_v')");
+	like($err, qr/ERROR:  25006: cannot execute proxima.$function\(\) during recovery/, "$function() on a standby");
+}
+like($standby->safe_psql('postgres', "SELECT proxima.index_stats('items_v')"), qr/"segments"/, 'index_stats() on a standby');
+$standby->stop;
 
 # No slot
 $node->append_conf('postgresql.conf', 'max_worker_processes = 0');
