@@ -1,6 +1,7 @@
 //! Every error that a user can see: SQLSTATE, message, detail, hint.
 
 use std::ffi::CStr;
+use std::time::Duration;
 
 use pages::error::{PageError, Problem};
 use pages::row::Element;
@@ -8,6 +9,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
+use crate::am::hnsw::maintain::{Flushed, Merged};
 use crate::pg::report::{self, Report};
 
 /// What can be wrong with a value of a vector type. `type_name` is the SQL type.
@@ -263,6 +265,19 @@ pub enum IndexError {
     NotOurs {
         name: String,
     },
+    /// An index that this session cannot work on.
+    Access(AccessError),
+}
+
+/// Why a session cannot work on an index of ours.
+#[derive(Debug)]
+pub enum AccessError {
+    /// Only its owner, or who has MAINTAIN, may maintain an index.
+    NotOwner { name: String },
+    /// An index that is being created or dropped concurrently, or where that failed.
+    NotReady { name: String },
+    /// A temporary index of another session.
+    OtherTemporary,
 }
 
 impl IndexError {
@@ -344,6 +359,7 @@ impl IndexError {
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
                 format!("\"{name}\" is not an hnsw or ivfflat index"),
             ),
+            Self::Access(error) => access_report(error),
         }
     }
 }
@@ -354,6 +370,24 @@ fn what_differs(element: Element) -> &'static str {
         Element::Float2 => "halfvec dimensions",
         Element::Sparse => "sparsevec dimensions",
         Element::Bit => "bit lengths",
+    }
+}
+
+fn access_report(error: AccessError) -> ErrorReport {
+    use PgSqlErrorCode as Code;
+    match error {
+        AccessError::NotOwner { name } => {
+            new_report(Code::ERRCODE_INSUFFICIENT_PRIVILEGE, format!("must be owner of index {name}"))
+        }
+        AccessError::NotReady { name } => new_report(
+            Code::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            format!("index \"{name}\" is not ready"),
+        )
+        .set_detail("It is being created or dropped concurrently, or that has failed."),
+        AccessError::OtherTemporary => new_report(
+            Code::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "cannot access temporary indexes of other sessions",
+        ),
     }
 }
 
@@ -417,6 +451,37 @@ pub fn warn_foreign_index(index: &str) {
         .set_detail("VACUUM left the index as it is.")
         .set_hint("Please REINDEX it.")
         .report(PgLogLevel::WARNING);
+}
+
+/// Tells the user, once a session, that nobody merges segments in the background.
+pub fn warn_no_worker(index: &str) {
+    let message = format!("could not start a background worker to merge segments of index \"{index}\"");
+    new_report(PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message)
+        .set_detail("Sessions that write to the index merge small segments themselves.")
+        .set_hint("You might need to increase max_worker_processes.")
+        .report(PgLogLevel::WARNING);
+}
+
+/// Says what a flush did.
+pub fn debug_flush(index: &str, flushed: &Flushed, elapsed: Duration) {
+    let Flushed { rows, dead, pages } = flushed;
+    let message = format!(
+        "flushed pending list of index \"{index}\": {rows} rows moved, {dead} dead rows removed, \
+         {pages} pages written, elapsed: {:.3} s",
+        elapsed.as_secs_f64()
+    );
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::DEBUG1);
+}
+
+/// Says in the server's log what a merge did.
+pub fn log_merge(index: &str, merged: &Merged, elapsed: Duration) {
+    let Merged { segments, rows, dead, pages } = merged;
+    let message = format!(
+        "merged {segments} segments of index \"{index}\": {rows} rows, {dead} dead rows removed, \
+         {pages} pages written, elapsed: {:.3} s",
+        elapsed.as_secs_f64()
+    );
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::LOG);
 }
 
 /// The end of a callback: the value, or the error raised.

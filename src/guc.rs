@@ -8,6 +8,8 @@
 //! from, and remembers in the value's `extra` that it was not the built-in default. PostgreSQL hands `extra` back on
 //! every assignment, also when a SET is undone.
 
+pub mod maintenance;
+
 use std::cell::Cell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 
@@ -195,7 +197,7 @@ unsafe extern "C-unwind" fn assign_probes(_value: c_int, extra: *mut c_void) {
     PROBES_IS_SET.set(!extra.is_null());
 }
 
-/// An integer setting that anybody may change.
+/// An integer setting.
 struct IntSetting {
     name: &'static CStr,
     description: &'static CStr,
@@ -209,6 +211,11 @@ struct IntSetting {
 
 impl IntSetting {
     fn define(&self) {
+        self.define_as(pg_sys::GucContext::PGC_USERSET, 0);
+    }
+
+    /// `flags`: the unit, if any.
+    fn define_as(&self, context: pg_sys::GucContext::Type, flags: u32) {
         // SAFETY: strings and places are static; the hooks have the signatures that PostgreSQL asks for.
         unsafe {
             pg_sys::DefineCustomIntVariable(
@@ -219,10 +226,39 @@ impl IntSetting {
                 self.default,
                 self.range.0,
                 self.range.1,
-                pg_sys::GucContext::PGC_USERSET,
-                0,
+                context,
+                flags as c_int,
                 if self.assign.is_some() { Some(check_int) } else { None },
                 self.assign,
+                None,
+            );
+        }
+    }
+}
+
+/// A switch that anybody may change.
+struct BoolSetting {
+    name: &'static CStr,
+    description: &'static CStr,
+    detail: &'static CStr,
+    place: *mut bool,
+    default: bool,
+}
+
+impl BoolSetting {
+    fn define(&self) {
+        // SAFETY: strings and places are static.
+        unsafe {
+            pg_sys::DefineCustomBoolVariable(
+                self.name.as_ptr(),
+                self.description.as_ptr(),
+                self.detail.as_ptr(),
+                self.place,
+                self.default,
+                pg_sys::GucContext::PGC_USERSET,
+                0,
+                None,
+                None,
                 None,
             );
         }
@@ -272,6 +308,7 @@ pub fn init() {
         range: (0.5, 0.999),
     }
     .define();
+    maintenance::init();
     compat::reserve_setting_prefix(c"proxima");
     if is_defined(c"hnsw.ef_search") {
         PGVECTOR_OWNS_SETTINGS.set(true);
@@ -420,14 +457,4 @@ pub fn maintenance_memory() -> u64 {
     let of_autovacuum = text_of(c"autovacuum_work_mem").and_then(|text| text.parse::<i64>().ok());
     let of_autovacuum = of_autovacuum.filter(|kilobytes| is_autovacuum && *kilobytes >= 0);
     of_autovacuum.unwrap_or(i64::from(maintenance)) as u64 * 1024
-}
-
-/// When pending rows are flushed.
-pub struct PendingLimits {
-    pub bytes: u64,
-    pub rows: u64,
-    pub age_us: u64,
-}
-pub unsafe fn pending_limits(_index: pg_sys::Relation) -> PendingLimits {
-    PendingLimits { bytes: 4 << 20, rows: 4000, age_us: 60_000_000 }
 }

@@ -1,16 +1,22 @@
-//! Looking into an index from SQL: `proxima.index_info()` and `proxima.check_index()`.
+//! Looking into an index from SQL: `proxima.index_info()`, `index_stats()` and `check_index()`.
 
 use std::fmt::Write;
 
-use crate::am::hnsw::inspect::{IndexInfo, with_index};
+use pages::PAGE_SIZE;
+use pages::format::meta::{LastMove, SegmentEntry};
+
+use crate::am::hnsw::inspect::{IndexInfo, IndexStats, with_index};
 use crate::error::OrReport;
 use crate::pg::datum::Call;
 use crate::pg::text::{jsonb_datum, text_datum};
+use crate::pg::time;
 use crate::sql_functions;
 
 sql_functions! {
     /// `proxima.index_info(regclass) -> jsonb`
     proxima_index_info = |call| Ok(jsonb_datum(&info_text(index_argument(call))));
+    /// `proxima.index_stats(regclass) -> jsonb`
+    proxima_index_stats = |call| Ok(jsonb_datum(&stats_text(index_argument(call))));
     /// `proxima.check_index(regclass) -> jsonb`
     proxima_check_index = |call| Ok(jsonb_datum(&check_text(index_argument(call))));
     /// `proxima.simd_tier() -> text`
@@ -18,7 +24,7 @@ sql_functions! {
 }
 
 /// Argument 0, declared `regclass`.
-fn index_argument(call: Call<'_>) -> u32 {
+pub fn index_argument(call: Call<'_>) -> u32 {
     call.i32(0) as u32
 }
 
@@ -50,6 +56,71 @@ fn info_text(index: u32) -> String {
     }
     text.push_str("]}");
     text
+}
+
+fn stats_text(index: u32) -> String {
+    let IndexStats { meta, pending_rows, pending_dead, pending_age, usage, pages, limits } =
+        with_index(index, |index| index.stats()).or_report();
+    let segments: Vec<String> = meta.segments().iter().map(segment_text).collect();
+    let sum = |count: fn(&SegmentEntry) -> u32| -> u64 {
+        meta.segments().iter().map(|entry| u64::from(count(entry))).sum()
+    };
+    let pending_pages = meta.pending_pages();
+    [
+        format!("{{\"rows\": {}, \"dead\": {}, ", sum(|entry| entry.rows), sum(|entry| entry.dead)),
+        format!("\"segments\": [{}], ", segments.join(", ")),
+        format!(
+            "\"pending\": {{\"rows\": {pending_rows}, \"dead\": {pending_dead}, \"bytes\": {}, \
+             \"age_ms\": {}, \"limits\": {{\"bytes\": {}, \"rows\": {}, \"age_ms\": {}}}}}, ",
+            pending_pages * PAGE_SIZE as u64,
+            pending_age / 1000,
+            limits.bytes,
+            limits.rows,
+            limits.age_ms
+        ),
+        format!("\"flushes\": {}, \"last_flush\": {}, ", meta.flushes, move_text(&meta.last_flush)),
+        format!("\"merges\": {}, \"last_merge\": {}, ", meta.merges, move_text(&meta.last_merge)),
+        format!(
+            "\"blocks\": {{\"file\": {pages}, \"segments\": {}, \"pending\": {}, \"reserved\": {}, \
+             \"retired\": {}, \"free\": {}, \"reused\": {}}}}}",
+            usage.segments,
+            usage.pending,
+            usage.reserved,
+            usage.retired,
+            usage.free_blocks(),
+            meta.reused
+        ),
+    ]
+    .concat()
+}
+
+fn segment_text(entry: &SegmentEntry) -> String {
+    let SegmentEntry { segment, rows, dead, pages, .. } = entry;
+    let kind = if entry.is_flat() { "flat" } else { "graph" };
+    format!(
+        "{{\"number\": {segment}, \"kind\": \"{kind}\", \"rows\": {rows}, \"dead\": {dead}, \
+         \"bytes\": {}}}",
+        u64::from(*pages) * PAGE_SIZE as u64
+    )
+}
+
+/// When and why rows were moved; null: never.
+fn move_text(last: &LastMove) -> String {
+    if last.at == 0 {
+        return "null".to_owned();
+    }
+    let cause = match last.cause {
+        1 => "size",
+        2 => "count",
+        3 => "age",
+        4 => "vacuum",
+        5 => "request",
+        6 => "segments",
+        7 => "dead rows",
+        _ => "unknown",
+    };
+    let at = time::text(last.at);
+    format!("{{\"at\": \"{at}\", \"rows\": {}, \"cause\": \"{cause}\"}}", last.rows)
 }
 
 fn check_text(index: u32) -> String {

@@ -7,6 +7,7 @@ mod am;
 mod error;
 mod guc;
 mod inspect;
+mod maintenance;
 mod pg;
 mod storage;
 mod types;

@@ -11,10 +11,11 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::hnsw::handler;
+use super::hnsw::options::PENDING_LIST_LIMIT;
 use super::method::Method;
-use crate::pg::reloptions;
+use crate::pg::reloptions::{self, IntOption};
 
-const LISTS: (i32, i32, i32) = (100, 1, 32768);
+const LISTS: i32 = 100;
 
 static KIND: reloptions::Kind = reloptions::Kind::new();
 
@@ -23,18 +24,30 @@ static KIND: reloptions::Kind = reloptions::Kind::new();
 struct Stored {
     vl_len: i32,
     lists: i32,
+    pending_list_limit: i32,
 }
 
-/// Registers the option. Called once, when the library is loaded.
+/// Registers the options. Called once, when the library is loaded.
 pub fn init() {
-    KIND.register(&[(c"lists", c"Number of inverted lists", LISTS)]);
+    let lists = IntOption {
+        name: c"lists",
+        text: c"Number of inverted lists",
+        default: LISTS,
+        range: (1, 32768),
+        is_mild: false,
+    };
+    KIND.register(&[lists, PENDING_LIST_LIMIT]);
 }
 
 /// `amoptions`: parses and validates.
 #[pg_guard]
 unsafe extern "C-unwind" fn amoptions(reloptions: pg_sys::Datum, validate: bool) -> *mut pg_sys::bytea {
+    let options = [
+        (c"lists", offset_of!(Stored, lists)),
+        (PENDING_LIST_LIMIT.name, offset_of!(Stored, pending_list_limit)),
+    ];
     // SAFETY: PostgreSQL passes the index's options; the table describes `Stored`.
-    unsafe { KIND.parse(reloptions, validate, size_of::<Stored>(), &[(c"lists", offset_of!(Stored, lists))]) }
+    unsafe { KIND.parse(reloptions, validate, size_of::<Stored>(), &options) }
 }
 
 /// The option `lists` of an open index.
@@ -44,7 +57,17 @@ unsafe extern "C-unwind" fn amoptions(reloptions: pg_sys::Datum, validate: bool)
 pub unsafe fn lists(index: pg_sys::Relation) -> u32 {
     // SAFETY: `rd_options` is null or what `amoptions` returned.
     let stored = unsafe { (*index).rd_options.cast::<Stored>().as_ref() };
-    stored.map_or(LISTS.0, |stored| stored.lists) as u32
+    stored.map_or(LISTS, |stored| stored.lists) as u32
+}
+
+/// The option `pending_list_limit` of an open index in kB, or its default; None without options.
+///
+/// # Safety
+/// `index` is open and of this method.
+pub unsafe fn pending_list_limit(index: pg_sys::Relation) -> Option<i32> {
+    // SAFETY: `rd_options` is null or what `amoptions` returned.
+    let stored = unsafe { (*index).rd_options.cast::<Stored>().as_ref() };
+    stored.map(|stored| stored.pending_list_limit)
 }
 
 /// The handler function of `CREATE ACCESS METHOD ivfflat`.

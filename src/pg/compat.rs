@@ -80,6 +80,21 @@ pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
     }
 }
 
+/// Whether this transaction has created the relation or its file, so that no other can see it.
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn is_new_in_transaction(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the relation is open, by the contract.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let first_file = (*relation).rd_firstRelfilenodeSubid;
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let first_file = (*relation).rd_firstRelfilelocatorSubid;
+        (*relation).rd_createSubid != 0 || first_file != 0
+    }
+}
+
 /// Whether changes of the relation go to the WAL: it is permanent, and not a new file under `wal_level = minimal`,
 /// which is synced at commit instead (PostgreSQL's RelationNeedsWAL).
 ///
@@ -88,11 +103,7 @@ pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
 pub unsafe fn needs_wal(relation: pg_sys::Relation) -> bool {
     // SAFETY: the relation is open, by the contract; `wal_level` is set at server start.
     unsafe {
-        #[cfg(any(feature = "pg14", feature = "pg15"))]
-        let first_file = (*relation).rd_firstRelfilenodeSubid;
-        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-        let first_file = (*relation).rd_firstRelfilelocatorSubid;
-        let is_new_file = (*relation).rd_createSubid != 0 || first_file != 0;
+        let is_new_file = is_new_in_transaction(relation);
         let is_permanent =
             (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_PERMANENT as std::ffi::c_char;
         let is_logged = pg_sys::wal_level >= pg_sys::WalLevel::WAL_LEVEL_REPLICA as i32;
@@ -169,23 +180,43 @@ pub fn transaction_timeout_is_pending() -> bool {
     false
 }
 
-/// Takes a tuple lock if nobody else has it.
+/// Sets the handler of a signal.
 ///
 /// # Safety
-/// `relation` is open, and this is the backend's main thread.
-pub unsafe fn conditional_lock_tuple(
-    relation: pg_sys::Relation,
-    mut tuple: pg_sys::ItemPointerData,
-    mode: pg_sys::LOCKMODE,
-) -> bool {
+/// The handler is PostgreSQL's own for that signal and this kind of process.
+pub unsafe fn handle_signal(number: i32, handler: unsafe extern "C-unwind" fn(i32)) {
     // SAFETY: by the contract.
     #[cfg(not(feature = "pg18"))]
     unsafe {
-        pg_sys::ConditionalLockTuple(relation, &raw mut tuple, mode)
+        pg_sys::pqsignal(number, Some(handler));
     }
-    // SAFETY: by the contract. A failure is nothing to log.
+    // SAFETY: by the contract.
     #[cfg(feature = "pg18")]
     unsafe {
-        pg_sys::ConditionalLockTuple(relation, &raw mut tuple, mode, false)
+        pg_sys::pqsignal_be(number, Some(handler));
+    }
+}
+
+/// Whether the current user may maintain a table and its indexes: its owner, or who has the privilege MAINTAIN, which
+/// PostgreSQL has since 17. False for what is no table.
+pub fn may_maintain(table: pg_sys::Oid) -> bool {
+    // SAFETY: looks into catalogues, on the backend's main thread; raises if the table vanishes meanwhile.
+    unsafe {
+        if pg_sys::get_rel_relkind(table) == 0 {
+            return false;
+        }
+        let user = pg_sys::GetUserId();
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        let is_owner = pg_sys::pg_class_ownercheck(table, user);
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        let is_owner = pg_sys::object_ownercheck(pg_sys::RelationRelationId, table, user);
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let is_maintainer = {
+            let mode = pg_sys::AclMode::from(pg_sys::ACL_MAINTAIN);
+            pg_sys::pg_class_aclcheck(table, user, mode) == pg_sys::AclResult::ACLCHECK_OK
+        };
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let is_maintainer = false;
+        is_owner || is_maintainer
     }
 }

@@ -1,74 +1,143 @@
-//! Heavyweight locks on parts of an index.
+//! Heavyweight locks on what is not a table: one kind of work on an index, this database, a name in tests.
 //!
-//! PostgreSQL's tuple locks on numbers that no tuple of the index has: nothing else takes them. They queue, take part in
-//! deadlock detection and are released when the transaction ends, whatever becomes of the guard. (Page locks would
-//! say better what is meant, but PostgreSQL wants no other lock to be taken while one is held.)
+//! Locks of work are those of a tuple that an index never has (page n, offset 1). Page locks, which GIN uses, would
+//! look simpler, but before PostgreSQL 17 whoever holds one may take no other lock, and the deadlock detector does not
+//! look at them. pg_locks shows them with locktype tuple.
+//!
+//! `LockHasWaiters` is not for locks that may be held by the fast path, which are all that writers take: it follows a
+//! pointer that such a lock does not have. Who waits is found out by asking for a weaker lock that does not conflict
+//! with our own: PostgreSQL lets nobody pass a waiter that conflicts with the newcomer.
 
+use pages::BlockNumber;
 use pgrx::pg_sys;
 
-use super::compat;
+/// The lock of one kind of work on an index. Released on drop, at the end of the transaction at the latest; nothing
+/// is done on drop while an error unwinds, because the abort releases it.
+pub struct WorkLock(pg_sys::LOCKTAG);
 
-/// What is locked; a job that holds one may take those that come before it, never one behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Part {
-    /// Which blocks are given out, and what the manifest names: held for moments.
-    Space = 1,
-    /// Moving pending rows into a segment.
-    Flush = 2,
-    /// Merging segments.
-    Merge = 3,
-}
-
-/// A lock that is held until drop, or until the transaction ends.
-pub struct PartLock {
-    relation: pg_sys::Relation,
-    part: Part,
-}
-
-const MODE: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
-
-impl PartLock {
-    /// Waits for the lock.
+impl WorkLock {
+    /// The exclusive lock of work `number` on the index; waits for who has it. Interrupts end the wait.
     ///
     /// # Safety
-    /// `relation` is open until the guard is dropped; no buffer is locked; this is the backend's main thread.
-    pub unsafe fn take(relation: pg_sys::Relation, part: Part) -> Self {
-        let mut place = part.place();
+    /// `index` is open, no buffer lock is held, and this is the backend's main thread.
+    pub unsafe fn wait(index: pg_sys::Relation, number: BlockNumber) -> Self {
         // SAFETY: by the contract.
-        unsafe { pg_sys::LockTuple(relation, &raw mut place, MODE) };
-        Self { relation, part }
+        let tag = unsafe { work_tag(index, number) };
+        acquire(&tag, pg_sys::ExclusiveLock, false);
+        Self(tag)
     }
 
-    /// The lock, unless another process has it.
+    /// The same if nobody has it.
     ///
     /// # Safety
-    /// As [`PartLock::take`].
-    pub unsafe fn try_take(relation: pg_sys::Relation, part: Part) -> Option<Self> {
+    /// As [`wait`](Self::wait).
+    pub unsafe fn try_now(index: pg_sys::Relation, number: BlockNumber) -> Option<Self> {
         // SAFETY: by the contract.
-        let is_taken = unsafe { compat::conditional_lock_tuple(relation, part.place(), MODE) };
-        is_taken.then_some(Self { relation, part })
+        let tag = unsafe { work_tag(index, number) };
+        // Not then_some: a value that is thrown away would release what it does not have.
+        acquire(&tag, pg_sys::ExclusiveLock, true).then(|| Self(tag))
     }
 }
 
-impl Part {
-    /// Block 0 has no tuples.
-    fn place(self) -> pg_sys::ItemPointerData {
-        pg_sys::ItemPointerData {
-            ip_blkid: pg_sys::BlockIdData { bi_hi: 0, bi_lo: 0 },
-            ip_posid: self as u16,
-        }
-    }
-}
-
-impl Drop for PartLock {
+impl Drop for WorkLock {
     fn drop(&mut self) {
-        // While an error unwinds, the transaction's abort releases it.
-        if std::thread::panicking() {
-            return;
+        if !std::thread::panicking() {
+            release(&self.0, pg_sys::ExclusiveLock);
         }
-        let mut place = self.part.place();
-        // SAFETY: the guard holds the lock, and the relation is open, by the contract of `take`.
-        unsafe { pg_sys::UnlockTuple(self.relation, &raw mut place, MODE) }
     }
+}
+
+/// Whether somebody waits for AccessExclusiveLock or ExclusiveLock on the relation, on which the caller holds
+/// RowExclusiveLock and no RowShareLock. Accepts no invalidation messages, so nothing that is open changes.
+///
+/// # Safety
+/// `relation` is open, and this is the backend's main thread.
+pub unsafe fn relation_is_wanted(relation: pg_sys::Relation) -> bool {
+    // SAFETY: by the contract.
+    let id = unsafe { (*relation).rd_lockInfo.lockRelId };
+    let fields = [id.dbId.to_u32(), id.relId.to_u32(), 0];
+    is_contended(&tag(fields, 0, pg_sys::LockTagType::LOCKTAG_RELATION), pg_sys::RowShareLock)
+}
+
+/// Whether somebody drops, renames, moves or copies this database: all wait for sessions in it to end.
+pub fn database_is_wanted() -> bool {
+    // SAFETY: set when the backend connected.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    let fields = [0, pg_sys::DatabaseRelationId.to_u32(), database.to_u32()];
+    is_contended(&tag(fields, 0, pg_sys::LockTagType::LOCKTAG_OBJECT), pg_sys::RowExclusiveLock)
+}
+
+/// The advisory lock with two keys, as `pg_advisory_lock(key1, key2)` takes it, within this transaction.
+pub struct AdvisoryLock(pg_sys::LOCKTAG);
+
+impl AdvisoryLock {
+    /// Waits for it.
+    pub fn wait(keys: (u32, u32)) -> Self {
+        let tag = advisory_tag(keys);
+        acquire(&tag, pg_sys::ExclusiveLock, false);
+        Self(tag)
+    }
+
+    /// Takes it if nobody else has it.
+    pub fn try_now(keys: (u32, u32)) -> Option<Self> {
+        let tag = advisory_tag(keys);
+        // Not then_some: a value that is thrown away would release what it does not have.
+        acquire(&tag, pg_sys::ExclusiveLock, true).then(|| Self(tag))
+    }
+}
+
+impl Drop for AdvisoryLock {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            release(&self.0, pg_sys::ExclusiveLock);
+        }
+    }
+}
+
+unsafe fn work_tag(index: pg_sys::Relation, number: BlockNumber) -> pg_sys::LOCKTAG {
+    // SAFETY: the index is open, by the caller's contract.
+    let id = unsafe { (*index).rd_lockInfo.lockRelId };
+    let fields = [id.dbId.to_u32(), id.relId.to_u32(), number];
+    tag(fields, 1, pg_sys::LockTagType::LOCKTAG_TUPLE)
+}
+
+fn advisory_tag((key1, key2): (u32, u32)) -> pg_sys::LOCKTAG {
+    // SAFETY: set when the backend connected.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    // 2: a lock with two keys of four bytes.
+    let mut tag = tag([database.to_u32(), key1, key2], 2, pg_sys::LockTagType::LOCKTAG_ADVISORY);
+    tag.locktag_lockmethodid = pg_sys::USER_LOCKMETHOD as u8;
+    tag
+}
+
+fn tag(fields: [u32; 3], field4: u16, kind: pg_sys::LockTagType::Type) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        locktag_field1: fields[0],
+        locktag_field2: fields[1],
+        locktag_field3: fields[2],
+        locktag_field4: field4,
+        locktag_type: kind as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    }
+}
+
+/// Whether a lock cannot be had at once. It is released again.
+fn is_contended(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
+    if !acquire(tag, mode, true) {
+        return true;
+    }
+    release(tag, mode);
+    false
+}
+
+/// Takes a lock for the transaction; false only when it is not there and `at_once`.
+fn acquire(tag: &pg_sys::LOCKTAG, mode: u32, at_once: bool) -> bool {
+    // SAFETY: the tag is valid for the call. This module is used on the backend's main thread.
+    let result = unsafe { pg_sys::LockAcquire(tag, mode as pg_sys::LOCKMODE, false, at_once) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+fn release(tag: &pg_sys::LOCKTAG, mode: u32) {
+    // SAFETY: the tag is valid for the call; the lock is held by this transaction.
+    unsafe { pg_sys::LockRelease(tag, mode as pg_sys::LOCKMODE, false) };
 }

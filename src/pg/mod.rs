@@ -16,6 +16,7 @@ pub mod text;
 pub mod threads;
 pub mod tid;
 pub mod time;
+pub mod worker;
 
 /// A random number from PostgreSQL's strong source.
 pub fn random_u64() -> u64 {
@@ -34,4 +35,13 @@ pub unsafe fn relation_name(relation: pgrx::pg_sys::Relation) -> String {
     // SAFETY: by the contract; PostgreSQL terminates the array with NUL.
     let name = unsafe { std::ffi::CStr::from_ptr((*(*relation).rd_rel).relname.data.as_ptr()) };
     name.to_string_lossy().into_owned()
+}
+
+/// The name of a relation that need not be open; None if there is none of that number.
+pub fn name_of(relation: pgrx::pg_sys::Oid) -> Option<String> {
+    // SAFETY: looks into a catalogue; the result is null, or a copy that ends with NUL.
+    unsafe {
+        let name = pgrx::pg_sys::get_rel_name(relation);
+        (!name.is_null()).then(|| std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned())
+    }
 }

@@ -5,6 +5,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use pgrx::pg_sys;
 
+/// An option that can be registered.
+pub struct IntOption {
+    /// Its name.
+    pub name: &'static CStr,
+    /// Its description.
+    pub text: &'static CStr,
+    /// Value without the option; may lie outside the range.
+    pub default: i32,
+    /// Least and most.
+    pub range: (i32, i32),
+    /// Whether writers may go on while ALTER INDEX changes it.
+    pub is_mild: bool,
+}
+
 /// A registered kind of options: one per access method.
 pub struct Kind(AtomicU32);
 
@@ -14,15 +28,27 @@ impl Kind {
         Self(AtomicU32::new(0))
     }
 
-    /// Registers options: name, description, (default, least, most). Called once, when the library is loaded.
-    pub fn register(&self, options: &[(&'static CStr, &'static CStr, (i32, i32, i32))]) {
+    /// Registers options. Called once, when the library is loaded.
+    pub fn register(&self, options: &[IntOption]) {
         // SAFETY: strings are static; this runs on the backend's main thread, before any index is opened.
         unsafe {
             let kind = pg_sys::add_reloption_kind();
             self.0.store(kind, Ordering::Relaxed);
-            let lock = pg_sys::AccessExclusiveLock as pg_sys::LOCKMODE;
-            for (name, text, (default, least, most)) in options {
-                pg_sys::add_int_reloption(kind, name.as_ptr(), text.as_ptr(), *default, *least, *most, lock);
+            for option in options {
+                let lock = if option.is_mild {
+                    pg_sys::ShareUpdateExclusiveLock
+                } else {
+                    pg_sys::AccessExclusiveLock
+                };
+                pg_sys::add_int_reloption(
+                    kind,
+                    option.name.as_ptr(),
+                    option.text.as_ptr(),
+                    option.default,
+                    option.range.0,
+                    option.range.1,
+                    lock as pg_sys::LOCKMODE,
+                );
             }
         }
     }

@@ -15,6 +15,15 @@ use super::compat;
 /// How long a cancel may stay unnoticed by the waiting main thread.
 const TURN: Duration = Duration::from_millis(20);
 
+/// Why there is no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The threads could not be created: the caller may run the work itself.
+    NoThreads,
+    /// `stop` said so.
+    Stopped,
+}
+
 /// Runs `work` on a private pool of `threads` threads and returns its result.
 ///
 /// While it runs, `progress` is called on the main thread every turn. When an interrupt ends the statement, `cancel`
@@ -25,12 +34,27 @@ pub fn with_workers<R: Send>(
     threads: usize,
     work: impl FnOnce() -> R + Send,
     cancel: impl Fn(),
-    mut progress: impl FnMut(),
+    progress: impl FnMut(),
 ) -> Option<R> {
-    let pool = build_pool(threads)?;
+    with_stoppable_workers(threads, work, cancel, progress, &mut || false).ok()
+}
+
+/// As [`with_workers`], and `stop` is asked every turn, too: once it says true, `cancel` is called and the result is
+/// thrown away. It must raise no error: the workers would go on under it.
+///
+/// # Errors
+/// See [`Unfinished`].
+pub fn with_stoppable_workers<R: Send>(
+    threads: usize,
+    work: impl FnOnce() -> R + Send,
+    cancel: impl Fn(),
+    mut progress: impl FnMut(),
+    stop: &mut dyn FnMut() -> bool,
+) -> Result<R, Unfinished> {
+    let pool = build_pool(threads).ok_or(Unfinished::NoThreads)?;
     let (sender, receiver) = channel();
     let mut raised = None;
-    let mut is_cancelled = false;
+    let (mut is_cancelled, mut is_stopped) = (false, false);
     let mut result = None;
     pool.in_place_scope(|scope| {
         scope.spawn(move |_| {
@@ -46,12 +70,15 @@ pub fn with_workers<R: Send>(
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if !is_cancelled && statement_must_end(&mut raised) {
-                is_cancelled = true;
-                cancel();
-            }
             if !is_cancelled {
-                progress();
+                let must_end = statement_must_end(&mut raised);
+                is_stopped = !must_end && stop();
+                if must_end || is_stopped {
+                    is_cancelled = true;
+                    cancel();
+                } else {
+                    progress();
+                }
             }
         }
     });
@@ -60,7 +87,17 @@ pub fn with_workers<R: Send>(
         std::panic::resume_unwind(error);
     }
     pgrx::check_for_interrupts!();
-    result
+    // Without a result and without a reason `work` has panicked, and the scope has passed that on.
+    result.filter(|_| !is_stopped).ok_or(Unfinished::Stopped)
+}
+
+/// Whether an interrupt waits that ends the statement or the process.
+pub fn interrupt_is_pending() -> bool {
+    // SAFETY: flags that signal handlers set.
+    let read = |flag: *const pg_sys::sig_atomic_t| unsafe { std::ptr::read_volatile(flag) != 0 };
+    read(&raw const pg_sys::QueryCancelPending)
+        || read(&raw const pg_sys::ProcDiePending)
+        || compat::transaction_timeout_is_pending()
 }
 
 /// Whether a pending interrupt ends the statement.
@@ -69,15 +106,11 @@ pub fn with_workers<R: Send>(
 /// Barriers, for which other backends wait, are absorbed at once; should that raise an error, it waits in `raised`.
 /// All other interrupts wait for the workers.
 fn statement_must_end(raised: &mut Option<Box<dyn std::any::Any + Send>>) -> bool {
-    // SAFETY: flags that signal handlers set.
-    let read = |flag: *const pg_sys::sig_atomic_t| unsafe { std::ptr::read_volatile(flag) != 0 };
-    if read(&raw const pg_sys::QueryCancelPending)
-        || read(&raw const pg_sys::ProcDiePending)
-        || compat::transaction_timeout_is_pending()
-    {
+    if interrupt_is_pending() {
         return true;
     }
-    if read(&raw const pg_sys::ProcSignalBarrierPending) {
+    // SAFETY: a flag that signal handlers set.
+    if unsafe { std::ptr::read_volatile(&raw const pg_sys::ProcSignalBarrierPending) != 0 } {
         // SAFETY: this is the main thread; raised errors become panics, which are caught.
         let absorbed = std::panic::catch_unwind(|| unsafe { pg_sys::ProcessProcSignalBarrier() });
         *raised = absorbed.err();

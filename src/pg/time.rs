@@ -8,6 +8,20 @@ pub fn now() -> u64 {
     unsafe { pg_sys::GetCurrentTimestamp() }.max(0) as u64
 }
 
+/// A time as ISO 8601 in UTC, to the second.
+pub fn text(at: u64) -> String {
+    let seconds = at / 1_000_000;
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (mut year, mut month, mut day) = (0, 0, 0);
+    // SAFETY: fills the three places; day 0 of the clock is this Julian day.
+    unsafe {
+        let julian = days as i32 + pg_sys::POSTGRES_EPOCH_JDATE as i32;
+        pg_sys::j2date(julian, &raw mut year, &raw mut month, &raw mut day);
+    }
+    let (hours, minutes, seconds) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}Z")
+}
+
 /// The same when the statement began: costs nothing.
 pub fn statement_start() -> u64 {
     // SAFETY: reads a variable of the backend.

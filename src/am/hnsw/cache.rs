@@ -46,7 +46,7 @@ pub struct Parsed {
     /// What the index does to vectors.
     pub space: Space,
     /// Its segments, in the manifest's order.
-    pub segments: Vec<Rc<SegmentState>>,
+    pub segments: Vec<SegmentState>,
 }
 
 /// An index, opened for one statement.
@@ -132,8 +132,8 @@ fn parse<P: Pager>(pager: &P, meta: &Meta, known: Option<&Parsed>) -> Result<Par
         .segments()
         .iter()
         .map(|entry| match known.iter().find(|state| state.segment == entry.segment) {
-            Some(state) => Ok(Rc::clone(state)),
-            None => SegmentState::load(pager, &space, entry.segment, entry.header).map(Rc::new),
+            Some(state) => Ok(state.clone()),
+            None => SegmentState::load(pager, &space, entry.segment, entry.header),
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(Parsed { index_id: meta.index_id, generation: meta.generation, space, segments })

@@ -12,10 +12,12 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
-use super::maintain::{self, Cause};
+use super::maintain::{self, Cause, Scope};
+use super::options::pending_limits;
+use super::timed;
+use super::worker::{self, Requested};
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
-use crate::guc;
 use crate::pg::detoast::Detoasted;
 use crate::pg::{tid, time};
 use crate::storage::RelationPager;
@@ -67,17 +69,34 @@ unsafe fn insert(
     let is_old = |age_max: u64| age_max > 0 && since > 0 && now.saturating_sub(since) > age_max;
     // SAFETY: as above.
     unsafe {
-        let limits = guc::pending_limits(index);
+        let limits = pending_limits(index);
         let cause = match backlog {
             Some(Backlog { pages, .. }) if pages * PAGE_SIZE as u64 > limits.bytes => Cause::Size,
             Some(Backlog { pages, .. }) if limits.rows > 0 && pages * rows_per_page > limits.rows => {
                 Cause::Count
             }
-            _ if is_old(limits.age_us) => Cause::Age,
+            _ if is_old(limits.age_ms * 1000) => Cause::Age,
             _ => return Ok(()),
         };
-        maintain::after_insert(index, cause)
+        flush(index, cause)
     }
+}
+
+/// Flushes, unless another process is at it, and finds somebody to merge when that is due.
+unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
+    // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
+    unsafe {
+        if timed::flush(index, cause, false)?.is_none() || !maintain::merge_is_due(index)? {
+            return Ok(());
+        }
+        match worker::request(index) {
+            Requested::Started | Requested::Running => {}
+            Requested::NoWorker | Requested::NotPossible => {
+                timed::merge(index, Scope::Small, false, &mut || false)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The stripe that this backend appends to.

@@ -1,16 +1,23 @@
-//! What `proxima.index_info()` and `proxima.check_index()` ask of an index.
+//! What `proxima.index_info()`, `proxima.index_stats()` and `proxima.check_index()` ask of an index.
 
 use pages::check::{self, Report};
+use pages::format::meta::Meta;
 use pages::format::segment::CurvePoint;
+use pages::maintain::{Usage, usage};
+use pages::pager::Pager;
 use pages::plan::OwnCode;
 use pages::row::Element;
+use pages::{PageError, pending};
 use pgrx::pg_sys;
 
 use super::cache::OpenIndex;
 use super::insert;
+use super::options::{PendingLimits, pending_limits};
 use crate::am::method::Method;
-use crate::error::IndexError;
+use crate::error::{AccessError, IndexError};
 use crate::pg::buffer::BufferHints;
+use crate::pg::horizon::IndexHorizon;
+use crate::pg::time;
 use crate::storage::RelationPager;
 
 /// An index that is open for inspection.
@@ -34,6 +41,24 @@ pub struct IndexInfo {
     pub segments: Vec<SegmentInfo>,
     /// Pages of pending rows.
     pub pending_pages: u64,
+}
+
+/// What an index is made of at this moment, and what was done to it.
+pub struct IndexStats {
+    /// Its meta page.
+    pub meta: Meta,
+    /// Pending rows, dead ones included.
+    pub pending_rows: u64,
+    /// Those that VACUUM has marked dead.
+    pub pending_dead: u64,
+    /// Microseconds since the oldest open chain of pending rows began.
+    pub pending_age: u64,
+    /// Its blocks by what they are for.
+    pub usage: Usage,
+    /// Pages of the file.
+    pub pages: u64,
+    /// When an insert of this session would flush the pending rows.
+    pub limits: PendingLimits,
 }
 
 /// One segment.
@@ -63,28 +88,65 @@ pub fn with_index<R>(
     inspect: impl FnOnce(&Inspected) -> Result<R, IndexError>,
 ) -> Result<R, IndexError> {
     let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    // SAFETY: index_open raises for anything that is no index; the relation stays open until index_close, or until
-    // the error that `inspect` returns ends the transaction.
+    // SAFETY: the relation stays open until index_close, or until the error that `inspect` returns ends the
+    // transaction.
+    unsafe {
+        let index = open(oid, lock)?;
+        let result = inspect(&Inspected(index))?;
+        pg_sys::index_close(index, lock);
+        Ok(result)
+    }
+}
+
+/// Opens an index of ours, which is for the caller to close.
+///
+/// # Errors
+/// If it is none of ours, or a temporary one of another session.
+///
+/// # Safety
+/// Runs on the backend's main thread.
+pub unsafe fn open(oid: u32, lock: pg_sys::LOCKMODE) -> Result<pg_sys::Relation, IndexError> {
+    // SAFETY: index_open raises for anything that is no index.
     unsafe {
         // PostgreSQL's own error for this is an internal one.
         if pg_sys::get_rel_relkind(pg_sys::Oid::from(oid)) == 0 {
             return Err(IndexError::NoRelation { oid });
         }
         let index = pg_sys::index_open(pg_sys::Oid::from(oid), lock);
-        let own: usize = insert::aminsert as *const () as usize;
-        let routine = (*index).rd_indam;
-        // The index of a partitioned table has no pages: those of its partitions do.
-        let has_pages = (*(*index).rd_rel).relkind == pg_sys::RELKIND_INDEX as std::ffi::c_char;
-        let is_ours =
-            has_pages && (*routine).aminsert.is_some_and(|function| function as *const () as usize == own);
-        if !is_ours {
+        if !is_ours(index) {
             let name = crate::pg::relation_name(index);
             return Err(IndexError::NotOurs { name });
         }
-        let result = inspect(&Inspected(index))?;
-        pg_sys::index_close(index, lock);
-        Ok(result)
+        let is_temporary = (*(*index).rd_rel).relpersistence as u8 == pg_sys::RELPERSISTENCE_TEMP;
+        if is_temporary && !(*index).rd_islocaltemp {
+            return Err(IndexError::Access(AccessError::OtherTemporary));
+        }
+        Ok(index)
     }
+}
+
+/// Whether an open relation is an index of one of our methods, with pages.
+///
+/// # Safety
+/// `relation` is open.
+pub unsafe fn is_ours(relation: pg_sys::Relation) -> bool {
+    let own: usize = insert::aminsert as *const () as usize;
+    // SAFETY: by the contract; an index has a table of callbacks.
+    unsafe {
+        // The index of a partitioned table has no pages: those of its partitions do.
+        let has_pages = (*(*relation).rd_rel).relkind == pg_sys::RELKIND_INDEX as std::ffi::c_char;
+        has_pages
+            && (*(*relation).rd_indam).aminsert.is_some_and(|function| function as *const () as usize == own)
+    }
+}
+
+/// Whether an open index gets the rows that are inserted: it is neither being built concurrently nor dropped so.
+///
+/// # Safety
+/// `index` is an open index.
+pub unsafe fn is_ready(index: pg_sys::Relation) -> bool {
+    // SAFETY: by the contract; an open index has its row of pg_index.
+    unsafe { (*(*index).rd_index).indisready && (*(*index).rd_index).indislive }
 }
 
 impl Inspected {
@@ -136,6 +198,36 @@ impl Inspected {
             segments: segments.collect(),
             pending_pages: open.meta.pending_pages(),
         })
+    }
+
+    /// See [`IndexStats`]. Reads the headers of all segments and the pending pages; space that is given out or taken
+    /// back meanwhile may be counted twice or not at all.
+    ///
+    /// # Errors
+    /// If a page is damaged.
+    pub fn stats(&self) -> Result<IndexStats, IndexError> {
+        // SAFETY: the index is open while `self` lives.
+        let open = unsafe { OpenIndex::new(self.0)? };
+        // SAFETY: as above.
+        let (pager, horizon, limits) = unsafe {
+            let pager = RelationPager::new(self.0, &open.hints);
+            (pager, IndexHorizon::new(self.0), pending_limits(self.0))
+        };
+        let count = || -> Result<IndexStats, PageError> {
+            let meta = open.meta;
+            let (mut pending_rows, mut pending_dead) = (0, 0);
+            pending::for_each(&pager, &meta, meta.chains(), &mut |entry, _| {
+                pending_rows += 1;
+                pending_dead += u64::from(entry.is_dead());
+            })?;
+            let pending_age =
+                if meta.pending_since > 0 { time::now().saturating_sub(meta.pending_since) } else { 0 };
+            let usage = usage(&pager, &meta, &horizon, None)?;
+            let pages = u64::from(pager.block_count());
+            Ok(IndexStats { meta, pending_rows, pending_dead, pending_age, usage, pages, limits })
+        };
+        // SAFETY: as above.
+        count().map_err(|error| unsafe { IndexError::page(self.0, error) })
     }
 
     /// Checks every page of the index.

@@ -23,18 +23,32 @@ use pages::space::Space;
 use pgrx::pg_sys;
 
 use super::cache::OpenIndex;
-use super::worker::{self, Requested};
 use crate::error::IndexError;
 use crate::guc;
+use crate::guc::maintenance::pause_point;
 use crate::pg::horizon::IndexHorizon;
-use crate::pg::lock::{Part, PartLock};
-use crate::pg::{threads, time};
+use crate::pg::lock::WorkLock;
+use crate::pg::threads::{self, Unfinished};
+use crate::pg::{progress, time};
 use crate::storage::{ClaimedPages, RelationPager};
 
 pub use pages::maintain::Cause;
 
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
+
+/// Kinds of work on an index, by the numbers of their locks: who holds one may take those that come before it, never
+/// one behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Work {
+    /// Giving out blocks, marking rows, changing what the manifest names: held for moments.
+    Space = 0,
+    /// Moving pending rows into a segment.
+    Flush = 1,
+    /// Merging segments.
+    Merge = 2,
+}
 
 /// What a merge may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +98,7 @@ pub unsafe fn flush(
     wait: bool,
 ) -> Result<Option<Flushed>, IndexError> {
     // SAFETY: by the contract.
-    let Some(_lock) = (unsafe { lock(index, Part::Flush, wait) }) else { return Ok(None) };
+    let Some(_lock) = (unsafe { lock(index, Work::Flush, wait) }) else { return Ok(None) };
     // SAFETY: by the contract.
     let open = unsafe { OpenIndex::new(index)? };
     // SAFETY: by the contract.
@@ -112,30 +126,6 @@ pub unsafe fn flush(
     Ok(Some(Flushed { rows: done.rows, dead: done.dead, pages: done.pages }))
 }
 
-/// What an insert does that has found too much pending: a flush, unless another process is at it, and somebody to
-/// merge.
-///
-/// # Errors
-/// As [`flush`].
-///
-/// # Safety
-/// As [`flush`].
-pub unsafe fn after_insert(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
-    // SAFETY: by the contract.
-    unsafe {
-        if flush(index, cause, false)?.is_none() || !merge_is_due(index)? {
-            return Ok(());
-        }
-        match worker::request(index) {
-            Requested::Started | Requested::Running => {}
-            Requested::NoWorker | Requested::NotPossible => {
-                merge(index, Scope::Small, false, &mut || false)?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// One merge. None: there is nothing to do, or another process is merging and `wait` is false, or `stop` said so.
 ///
 /// # Errors
@@ -150,7 +140,7 @@ pub unsafe fn merge(
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Merged>, IndexError> {
     // SAFETY: by the contract.
-    let Some(_lock) = (unsafe { lock(index, Part::Merge, wait) }) else { return Ok(None) };
+    let Some(_lock) = (unsafe { lock(index, Work::Merge, wait) }) else { return Ok(None) };
     // SAFETY: by the contract.
     let open = unsafe { OpenIndex::new(index)? };
     // SAFETY: by the contract; a plain setting.
@@ -191,10 +181,13 @@ pub unsafe fn merge_is_due(index: pg_sys::Relation) -> Result<bool, IndexError> 
 }
 
 /// # Safety
-/// As [`PartLock::take`].
-unsafe fn lock(index: pg_sys::Relation, part: Part, wait: bool) -> Option<PartLock> {
+/// As [`WorkLock::wait`].
+unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLock> {
     // SAFETY: by the contract.
-    unsafe { if wait { Some(PartLock::take(index, part)) } else { PartLock::try_take(index, part) } }
+    unsafe {
+        let number = work as u32;
+        if wait { Some(WorkLock::wait(index, number)) } else { WorkLock::try_now(index, number) }
+    }
 }
 
 /// The builder's options of an index.
@@ -301,7 +294,7 @@ impl<'s> Host for JobHost<'s> {
 
     fn with_space_lock<R>(&self, work: &mut dyn FnMut() -> Result<R, PageError>) -> Result<R, PageError> {
         // SAFETY: the index is open while this lives, and jobs call this without a page in hand.
-        let _lock = unsafe { PartLock::take(self.index, Part::Space) };
+        let _lock = unsafe { WorkLock::wait(self.index, Work::Space as u32) };
         work()
     }
 
@@ -311,19 +304,35 @@ impl<'s> Host for JobHost<'s> {
         }
         let control = Control::default();
         let (space, options) = (&self.open.parsed.space, &self.options);
-        let prepared = threads::with_workers(
+        let prepared = threads::with_stoppable_workers(
             self.threads,
             || build::prepare(loader, space, options, &control),
             || control.cancel.store(true, Ordering::Relaxed),
-            || {},
+            || progress::work(&control),
+            &mut || self.must_stop(),
         );
+        let ended = |error| Err(JobError::Index(error));
         match prepared {
-            None => Err(JobError::Index(IndexError::NoThreads)),
-            Some(Ok(prepared)) => Ok(prepared),
-            Some(Err(BuildError::Cancelled)) => Err(JobError::Index(IndexError::Cancelled)),
-            Some(Err(BuildError::TooManyRows)) => Err(JobError::Index(IndexError::TooManyRows)),
+            Err(Unfinished::NoThreads) => ended(IndexError::NoThreads),
+            Err(Unfinished::Stopped) => ended(IndexError::Stopped),
+            Ok(Ok(prepared)) => Ok(prepared),
+            Ok(Err(BuildError::Cancelled)) => ended(IndexError::Cancelled),
+            Ok(Err(BuildError::TooManyRows)) => ended(IndexError::TooManyRows),
         }
     }
 
-    fn pause(&self, _at: Step) {}
+    fn pause(&self, at: Step) {
+        let is_flush = self.options.navigator == Navigator::Flat;
+        pause_point(match at {
+            Step::Sealed => c"flush sealed",
+            Step::Loaded if is_flush => c"flush loaded",
+            Step::Prepared if is_flush => c"flush prepared",
+            Step::Claimed if is_flush => c"flush claimed",
+            Step::Written if is_flush => c"flush written",
+            Step::Loaded => c"merge loaded",
+            Step::Prepared => c"merge prepared",
+            Step::Claimed => c"merge claimed",
+            Step::Written => c"merge written",
+        });
+    }
 }

@@ -26,14 +26,16 @@
 
 mod build;
 mod cache;
+pub mod command;
 mod cost;
 pub mod handler;
 mod insert;
 pub mod inspect;
-mod maintain;
+pub mod maintain;
 mod opclass;
 pub mod options;
 mod scan;
+mod timed;
 mod vacuum;
 mod validate;
-mod worker;
+pub mod worker;

@@ -12,9 +12,10 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
-use super::maintain::{self, Cause, Scope};
+use super::maintain::{Cause, Scope, Work};
+use super::timed;
 use crate::error::{IndexError, OrReport};
-use crate::pg::lock::{Part, PartLock};
+use crate::pg::lock::WorkLock;
 use crate::pg::{compat, tid};
 use crate::storage::RelationPager;
 
@@ -73,7 +74,7 @@ unsafe fn bulk_delete(
     let pager = unsafe { RelationPager::new(index, &open.hints) };
     bulk_delete_pages(&pager, is_dead, &mut |step| {
         // SAFETY: as above; no buffer is locked between steps.
-        let _lock = unsafe { PartLock::take(index, Part::Space) };
+        let _lock = unsafe { WorkLock::wait(index, Work::Space as u32) };
         step()
     })
     // SAFETY: as above.
@@ -84,8 +85,8 @@ unsafe fn bulk_delete(
 unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
-        maintain::flush(index, Cause::Vacuum, true)?;
-        while maintain::merge(index, Scope::Due, false, &mut || false)?.is_some() {}
+        timed::flush(index, Cause::Vacuum, true)?;
+        while timed::merge(index, Scope::Due, false, &mut || false)?.is_some() {}
     }
     Ok(())
 }

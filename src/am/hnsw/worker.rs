@@ -1,17 +1,227 @@
-//! Who merges: the writer that finds a merge due does a bounded share of it.
+//! The background worker that merges segments, and how a writer asks for it.
+//!
+//! A worker is for one index. Each merge is a transaction of its own, so locks and snapshots are held no longer than
+//! one; it ends when nothing is due. Two workers for one index do no harm: one has the lock of the work, the other
+//! ends.
+//!
+//! # Who must not wait for it
+//! - Readers and writers: it holds RowExclusiveLock on the index only, as they do.
+//! - DROP INDEX, DROP TABLE, REINDEX, TRUNCATE: twice a second it looks whether somebody waits for a lock that
+//!   conflicts with its own, and then gives up what it has done since the last merge.
+//! - DROP DATABASE waits five seconds for sessions in it to end, holding the database's lock: the same look finds it
+//!   taken.
+//! - VACUUM of other tables: it keeps no snapshot while it merges.
+//!
+//! It never waits for the index's lock: whoever has it drops the index, rebuilds it, or has yet to commit it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::ffi::{CStr, CString};
+use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::inspect;
+use super::maintain::{Scope, Work};
+use super::timed;
+use crate::error::{self, IndexError, OrReport};
+use crate::guc::maintenance::{background_merge, pause_until};
+use crate::pg::lock::{self, WorkLock};
+use crate::pg::{compat, relation_name, threads, worker};
+
+/// A backend asks for a worker for an index no more often than this.
+const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+/// Indexes of which a backend knows when it asked last.
+const REMEMBERED_MAX: usize = 512;
+/// How often a worker looks whether somebody waits for it.
+const WATCH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What became of a request.
-#[allow(dead_code, reason = "the background worker is the next step")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requested {
+    /// A worker will begin soon.
     Started,
+    /// A merge is running, or a worker was asked for a moment ago.
     Running,
+    /// There is no slot for one; the user has been warned once.
     NoWorker,
+    /// No worker can see the index, or none is wanted.
     NotPossible,
 }
 
-/// Asks for somebody else to merge.
-pub unsafe fn request(_index: pg_sys::Relation) -> Requested {
-    Requested::NotPossible
+thread_local! {
+    static REQUESTS: RefCell<HashMap<pg_sys::Oid, (Instant, Requested)>> = RefCell::new(HashMap::new());
+    static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Asks for a worker that merges what is due in an index. Neither waits nor raises for want of one.
+///
+/// # Safety
+/// `index` is open and of one of our methods; this is the backend's main thread, with no buffer lock held.
+pub unsafe fn request(index: pg_sys::Relation) -> Requested {
+    // SAFETY: by the contract.
+    let oid = unsafe { (*index).rd_id };
+    let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
+    if let Some((_, answer)) = last.filter(|(when, _)| when.elapsed() < REQUEST_INTERVAL) {
+        return if answer == Requested::Started { Requested::Running } else { answer };
+    }
+    // SAFETY: by the contract.
+    let answer = unsafe { ask(index) };
+    // What is not possible costs nothing to find out, and may be so once the transaction has ended.
+    if answer != Requested::NotPossible {
+        REQUESTS.with_borrow_mut(|requests| {
+            if requests.len() >= REMEMBERED_MAX {
+                requests.clear();
+            }
+            requests.insert(oid, (Instant::now(), answer));
+        });
+    }
+    if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {
+        // SAFETY: by the contract.
+        error::warn_no_worker(&unsafe { relation_name(index) });
+    }
+    answer
+}
+
+unsafe fn ask(index: pg_sys::Relation) -> Requested {
+    // SAFETY: the index is open, by the caller's contract; the last is set at the start of the process.
+    let (is_temporary, is_new, has_postmaster) = unsafe {
+        let persistence = (*(*index).rd_rel).relpersistence as u8;
+        let is_temporary = persistence == pg_sys::RELPERSISTENCE_TEMP;
+        (is_temporary, compat::is_new_in_transaction(index), pg_sys::IsUnderPostmaster)
+    };
+    if is_temporary || is_new || !has_postmaster || !background_merge() {
+        return Requested::NotPossible;
+    }
+    // SAFETY: by the caller's contract.
+    let (is_running, task) = unsafe {
+        let is_running = WorkLock::try_now(index, Work::Merge as u32).is_none();
+        (is_running, Task { database: pg_sys::MyDatabaseId, index: (*index).rd_id })
+    };
+    if is_running {
+        return Requested::Running;
+    }
+    // SAFETY: by the caller's contract; PostgreSQL terminates the array with NUL.
+    let name = unsafe { CStr::from_ptr((*(*index).rd_rel).relname.data.as_ptr()) };
+    let name = text(&[b"proxima maintenance of ", name.to_bytes()]);
+    let request = worker::Request {
+        function: c"proxima_maintenance_worker",
+        name: &name,
+        kind: c"proxima maintenance",
+        payload: task.to_bytes(),
+    };
+    if request.start() { Requested::Started } else { Requested::NoWorker }
+}
+
+/// What a worker is given.
+#[derive(Clone, Copy)]
+struct Task {
+    database: pg_sys::Oid,
+    index: pg_sys::Oid,
+}
+
+impl Task {
+    fn to_bytes(self) -> [u8; worker::PAYLOAD_BYTES] {
+        let both = u64::from(self.database.to_u32()) << 32 | u64::from(self.index.to_u32());
+        both.to_ne_bytes()
+    }
+
+    fn from_bytes(bytes: [u8; worker::PAYLOAD_BYTES]) -> Self {
+        let both = u64::from_ne_bytes(bytes);
+        let oid = |number: u64| pg_sys::Oid::from(number as u32);
+        Self { database: oid(both >> 32), index: oid(both) }
+    }
+}
+
+/// The worker: merges what is due in one index, then ends.
+///
+/// # Safety
+/// Called by PostgreSQL at the start of a background worker only.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub unsafe extern "C-unwind" fn proxima_maintenance_worker(_argument: pg_sys::Datum) {
+    let Some(payload) = worker::payload() else { return };
+    let task = Task::from_bytes(payload);
+    // SAFETY: by the contract.
+    unsafe { worker::connect(task.database) };
+    loop {
+        worker::reload_settings();
+        // SAFETY: within a transaction, on the worker's main thread.
+        let goes_on = worker::transaction(|| unsafe { turn(task.index) }.or_report());
+        if !goes_on {
+            return;
+        }
+        pgrx::check_for_interrupts!();
+    }
+}
+
+/// One merge; false when there is nothing more to do. The index's lock goes with the transaction.
+unsafe fn turn(oid: pg_sys::Oid) -> Result<bool, IndexError> {
+    let lock = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+    // SAFETY: within a transaction; the relation is open between try_relation_open and relation_close.
+    unsafe {
+        if !pg_sys::ConditionalLockRelationOid(oid, lock) {
+            return Ok(false);
+        }
+        let relation = pg_sys::try_relation_open(oid, pg_sys::NoLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return Ok(false);
+        }
+        let is_possible = inspect::is_ours(relation) && inspect::is_ready(relation);
+        let merged = is_possible && merge(relation)?;
+        pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        Ok(merged)
+    }
+}
+
+unsafe fn merge(index: pg_sys::Relation) -> Result<bool, IndexError> {
+    // SAFETY: the index is open, by the caller's contract, and stays so in this function.
+    let (schema, name) = unsafe {
+        let row = &*(*index).rd_rel;
+        let schema = pg_sys::get_namespace_name(row.relnamespace);
+        let schema = if schema.is_null() { c"" } else { CStr::from_ptr(schema) };
+        (schema, CStr::from_ptr(row.relname.data.as_ptr()))
+    };
+    worker::show_activity(&text(&[b"proxima: merge ", schema.to_bytes(), b".", name.to_bytes()]));
+    worker::give_up_snapshot();
+    let mut watch = Watch { index, next: Instant::now(), is_wanted: false };
+    pause_until(c"worker", &mut || watch.must_stop());
+    // What ends it for good is raised here, so that the log tells.
+    pgrx::check_for_interrupts!();
+    if watch.must_stop() {
+        return Ok(false);
+    }
+    // SAFETY: as above; the worker holds RowExclusiveLock.
+    let merged = unsafe { timed::merge(index, Scope::Due, false, &mut || watch.must_stop())? };
+    Ok(merged.is_some())
+}
+
+/// A worker's look at who waits for it.
+struct Watch {
+    index: pg_sys::Relation,
+    next: Instant,
+    is_wanted: bool,
+}
+
+impl Watch {
+    /// Whether the worker has to give way, or an interrupt ends it. Cheap; raises nothing.
+    fn must_stop(&mut self) -> bool {
+        if self.is_wanted || threads::interrupt_is_pending() {
+            return true;
+        }
+        let now = Instant::now();
+        if now >= self.next {
+            self.next = now + WATCH_INTERVAL;
+            worker::give_up_snapshot();
+            // SAFETY: the index is open and locked while its merge runs.
+            self.is_wanted = lock::database_is_wanted() || unsafe { lock::relation_is_wanted(self.index) };
+        }
+        self.is_wanted
+    }
+}
+
+/// The parts, one after the other; empty if they have a NUL, which names don't.
+fn text(parts: &[&[u8]]) -> CString {
+    CString::new(parts.concat()).unwrap_or_default()
 }

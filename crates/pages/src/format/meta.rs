@@ -20,6 +20,8 @@ pub const POOL_MAX: usize = 16;
 pub const CLAIM_MAX: usize = 64;
 /// Lists of blocks that wait until nobody can read them.
 pub const RETIRED_MAX: usize = 64;
+/// [`SegmentEntry::navigator`] of a flat segment.
+pub const FLAT: u32 = 1;
 /// Segments that one manifest can name.
 pub const SEGMENTS_MAX: usize = 128;
 
@@ -363,6 +365,11 @@ impl Retired {
 impl SegmentEntry {
     /// An entry that is not in use.
     pub const NONE: Self = Self { segment: 0, header: NO_BLOCK, rows: 0, pages: 0, dead: 0, navigator: 0 };
+
+    /// Whether it has no graph.
+    pub fn is_flat(&self) -> bool {
+        self.navigator == FLAT
+    }
 
     /// Rows that vacuum has not marked.
     pub fn live(&self) -> u32 {

@@ -25,14 +25,12 @@ const FLAT_SEGMENTS_MAX: usize = 24;
 const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
-/// [`SegmentEntry::navigator`] of a flat segment.
-pub const FLAT: u32 = 1;
 
 /// The merge that is due first, if any: a segment with too many dead rows, then flat segments, then the lowest full
 /// tier of graphs.
 pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let merge = |segments: Vec<SegmentEntry>, cause| Some((Sources { chains: Vec::new(), segments }, cause));
-    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| entry.navigator == FLAT).collect();
+    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| entry.is_flat()).collect();
     let flat_rows: u64 = flat.iter().map(|entry| u64::from(entry.live())).sum();
     if flat_rows >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
         let share = if limits.small_only { GRAPH_ROWS } else { u64::MAX };
@@ -46,8 +44,7 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
     if let Some(entry) = segments.iter().filter(is_dying).filter(fits).min_by_key(|entry| entry.rows) {
         return merge(vec![*entry], super::Cause::Dead);
     }
-    let mut graphs: Vec<SegmentEntry> =
-        segments.iter().copied().filter(|entry| entry.navigator != FLAT).collect();
+    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
     graphs.sort_by_key(SegmentEntry::live);
     if graphs.len() >= SEGMENTS_MAX / 2 {
         // The manifest would have no place left: rather more memory than that.
@@ -73,7 +70,7 @@ pub fn whole(segments: &[SegmentEntry], limits: &Limits) -> Option<Sources> {
     let chosen = fitting(all, limits.rows_max);
     let is_worth = match chosen.as_slice() {
         [] => false,
-        [one] => one.dead > 0 || one.navigator == FLAT,
+        [one] => one.dead > 0 || one.is_flat(),
         _ => true,
     };
     is_worth.then_some(Sources { chains: Vec::new(), segments: chosen })
@@ -99,6 +96,7 @@ fn tier_of(entry: &SegmentEntry) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::meta::FLAT;
 
     fn entry(segment: u32, rows: u32, dead: u32, navigator: u32) -> SegmentEntry {
         SegmentEntry { segment, rows, dead, navigator, ..SegmentEntry::NONE }

@@ -20,6 +20,7 @@ use crate::plan::{NodePlan, OwnCode};
 use crate::space::{Query, SegmentQuery, Space};
 
 /// What a backend keeps of a segment between queries.
+#[derive(Clone)]
 pub struct SegmentState {
     /// Number of the segment.
     pub segment: u32,
