@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::run::Run;
 use crate::session::{Failure, Session, quote};
 
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 14] = [
     "hnsw.ef_search",
     "hnsw.iterative_scan",
     "hnsw.max_scan_tuples",
@@ -15,6 +15,12 @@ const NAMES: [&str; 8] = [
     "ivfflat.iterative_scan",
     "ivfflat.max_probes",
     "proxima.recall_target",
+    "proxima.pending_list_limit",
+    "proxima.pending_rows_limit",
+    "proxima.flush_age",
+    "proxima.background_merge",
+    "proxima.log_maintenance_min_duration",
+    "proxima.pause_at",
 ];
 const ROLE: &str = "fuzz_settings";
 
@@ -140,6 +146,7 @@ fn in_range(session: &mut Session, run: &mut Run, trace: &str) -> Result<(), Fai
     session.simple("SELECT '[1]'::vector; SET enable_seqscan = off")?;
     let sql = "SELECT name, setting, min_val, max_val, enumvals,
             CASE WHEN vartype = 'enum' THEN setting = ANY (enumvals)
+            WHEN vartype = 'bool' THEN setting IN ('on', 'off') WHEN vartype = 'string' THEN true
             ELSE setting::float8 BETWEEN min_val::float8 AND max_val::float8 END
         FROM pg_settings WHERE name ~ '^(hnsw|ivfflat|proxima)[.]'";
     let rows = session.table(sql)?;
