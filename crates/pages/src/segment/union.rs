@@ -222,3 +222,49 @@ impl<P: Pager> Graph for Union<'_, P> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ann::Metric;
+    use zerocopy::FromZeros;
+
+    use super::*;
+    use crate::format::segment::SegmentHeader;
+    use crate::plan::NodePlan;
+    use crate::row::{Element, Row};
+
+    /// A segment of which nothing but the header is looked at.
+    fn segment(nodes: u32, routers: u32, lanes: usize) -> SegmentState {
+        let plan = NodePlan::from_parts(128, lanes, 1, 1).expect("a node that fits");
+        let header = SegmentHeader { nodes, routers, ..SegmentHeader::new_zeroed() };
+        SegmentState { segment: 1, header, plan, centroid: vec![0.0; 100] }
+    }
+
+    #[test]
+    fn every_id_belongs_to_one_segment() {
+        let sizes = [(30, 2, 8), (0, 0, 8), (7, 1, 0), (50, 3, 8), (1, 0, 8), (9, 1, 0)];
+        let segments = sizes.map(|(nodes, routers, lanes)| segment(nodes, routers, lanes));
+        let space = Space::new(Element::Float4, Metric::L2, 100, 7);
+        let query = Query::new(&space, Row::Dense(&[0.5; 100])).expect("ranked");
+        let unions = UnionQuery::prepare(&space, &segments, &query);
+        assert_eq!((unions.len(), unions[0].preparations(), unions[0].graphs), (1, 1, 3));
+        let mut expected = Vec::new();
+        // Graphs by size, then flat segments: their nodes, and then their routers in the same order.
+        let order = [3, 0, 4, 5, 2];
+        order.iter().for_each(|&at| expected.extend((0..sizes[at].0).map(|id| (at, id))));
+        assert_eq!(unions[0].elements as usize, expected.len());
+        order.iter().for_each(|&at| expected.extend((0..sizes[at].1).map(|id| (at, sizes[at].0 + id))));
+        assert_eq!(unions[0].lists_end as usize, expected.len());
+        assert_eq!(unions[0].routers_end, 97 + 5);
+        for (id, &(at, own)) in expected.iter().enumerate() {
+            let (member, found) = unions[0].locate(&segments, id as u32);
+            assert_eq!((member.segment, found), (at, own), "{id}");
+        }
+    }
+
+    #[test]
+    fn more_ids_than_32_bits_have_make_several_unions() {
+        let segments = [1 << 31, 5, u32::MAX - 10, 1 << 31].map(|nodes| segment(nodes, 1, 8));
+        assert_eq!(group(&segments), [vec![2], vec![0], vec![3, 1]]);
+    }
+}
