@@ -27,8 +27,8 @@ use crate::plan::{OwnCode, RouterPlan};
 use crate::row::{Element, Row, SparseRow, StoredSparse};
 use crate::space::{Query, SegmentQuery, Space};
 
-/// Rows that are searched for; fewer when sparse vectors are longer than [`SAMPLE_BYTES`] on average, because the time
-/// of a search grows with them.
+/// Rows that are searched for; fewer when sparse vectors are longer than [`SAMPLE_BYTES`] on average, because the
+/// time of a search grows with them.
 const SAMPLE_ROWS: usize = 200;
 const SAMPLE_ROWS_MIN: usize = 8;
 const SAMPLE_BYTES: usize = 2000;
@@ -46,8 +46,10 @@ const GAMMAS: [f32; CURVE_POINTS] =
 /// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
 const MISSES_ESTIMATED: f32 = 0.4;
 const MISSES_EXACT: f32 = 0.7;
-/// Recall at which the curve ends.
+/// Recall at which the curve ends; and the same when the last factors have not changed it: what is missing then is
+/// out of reach, and looking for it with ever larger factors takes longer than all the rest of a build.
 const ENOUGH: f32 = 0.9995;
+const ENOUGH_IF_FLAT: f32 = 0.99;
 
 /// The nodes to search for.
 fn sample(nodes: &EncodedNodes) -> Vec<u32> {
@@ -112,7 +114,7 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<Cu
     for gamma in GAMMAS {
         let recall = ratios.iter().filter(|&&ratio| ratio <= gamma).count() as f32 / ratios.len() as f32;
         curve.push(CurvePoint { recall, gamma });
-        if recall >= ENOUGH {
+        if is_enough(&curve) {
             break;
         }
     }
@@ -168,11 +170,22 @@ pub fn measure<P: Pager>(
         }
         let recall = found as f32 / (samples.len() * RESULTS) as f32;
         curve.push(CurvePoint { recall, gamma });
-        if recall >= ENOUGH {
+        if is_enough(&curve) {
             break;
         }
     }
     Ok(curve)
+}
+
+/// Whether a curve needs no further point.
+fn is_enough(curve: &[CurvePoint]) -> bool {
+    match curve {
+        [.., a, b, last] if a.recall == last.recall && b.recall == last.recall => {
+            last.recall >= ENOUGH_IF_FLAT
+        }
+        [.., last] => last.recall >= ENOUGH,
+        [] => false,
+    }
 }
 
 /// Sample nodes as the builder's distances take queries.
