@@ -342,11 +342,7 @@ impl IndexError {
                 "could not start threads for the index build",
             )
             .set_hint("Lower max_parallel_maintenance_workers."),
-            Self::TooManyRows => new_report(
-                Code::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-                "table has too many rows for one segment of the index",
-            )
-            .set_hint("Lower maintenance_work_mem, so that the build writes several segments."),
+            Self::TooManyRows => too_many_rows(),
             Self::OutOfMemory => new_report(Code::ERRCODE_OUT_OF_MEMORY, "out of memory")
                 .set_detail("The index build could not get the memory for its next segment.")
                 .set_hint("Lower maintenance_work_mem."),
@@ -362,6 +358,12 @@ impl IndexError {
             Self::Access(error) => access_report(error),
         }
     }
+}
+
+fn too_many_rows() -> ErrorReport {
+    let message = "table has too many rows for one segment of the index";
+    new_report(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, message)
+        .set_hint("Lower maintenance_work_mem, so that the build writes several segments.")
 }
 
 fn what_differs(element: Element) -> &'static str {

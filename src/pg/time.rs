@@ -1,5 +1,7 @@
 //! The server's clock.
 
+use std::time::Duration;
+
 use pgrx::pg_sys;
 
 /// Microseconds since 2000-01-01 UTC. Asks the system.
@@ -26,4 +28,17 @@ pub fn text(at: u64) -> String {
 pub fn statement_start() -> u64 {
     // SAFETY: reads a variable of the backend.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() }.max(0) as u64
+}
+
+/// Sleeps; interrupts end it early, and are raised.
+pub fn sleep(duration: Duration) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    let milliseconds = duration.as_millis().clamp(1, 1000) as i64;
+    // SAFETY: this process's own latch, on its main thread; whoever else waits for the latch looks again after setting
+    // it, as after any of its wake-ups.
+    unsafe {
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
 }

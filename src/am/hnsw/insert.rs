@@ -6,6 +6,8 @@
 //! No lock is held on entry or return.
 
 use pages::pending::{self, Backlog};
+use std::time::Duration;
+
 use pages::segment::encode::encode_pending;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
@@ -21,6 +23,9 @@ use crate::error::{IndexError, OrReport};
 use crate::pg::detoast::Detoasted;
 use crate::pg::{tid, time};
 use crate::storage::RelationPager;
+
+/// How long a writer waits at most for merges that are behind: inserts go on, at 10,000 rows a second, whatever happens.
+const WAIT_PER_ROW_US: u64 = 100;
 
 /// See the module's head.
 #[pg_guard]
@@ -86,11 +91,15 @@ unsafe fn insert(
 unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
     unsafe {
-        if timed::flush(index, cause, false)?.is_none() || !maintain::merge_is_due(index)? {
+        let Some(flushed) = timed::flush(index, cause, false)? else { return Ok(()) };
+        if !maintain::merge_is_due(index)? {
             return Ok(());
         }
         match worker::request(index) {
-            Requested::Started | Requested::Running => {}
+            Requested::Started | Requested::Running => {
+                let limit = Duration::from_micros(flushed.rows * WAIT_PER_ROW_US);
+                maintain::wait_for_merges(index, limit)?;
+            }
             Requested::NoWorker | Requested::NotPossible => {
                 timed::merge(index, Scope::Small, false, &mut || false)?;
             }

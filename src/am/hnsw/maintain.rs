@@ -10,6 +10,7 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use ann::build::{BuildError, Control};
 use pages::error::PageError;
@@ -34,6 +35,8 @@ use crate::storage::{ClaimedPages, RelationPager};
 
 pub use pages::maintain::Cause;
 
+/// How often a writer looks whether it must wait any longer.
+const WAIT_TURN: Duration = Duration::from_millis(5);
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
 
@@ -178,6 +181,25 @@ pub unsafe fn merge_is_due(index: pg_sys::Relation) -> Result<bool, IndexError> 
     let options = build_options(&open.meta, Navigator::Graph);
     let limits = Limits { rows_max: rows_max(&open.parsed.space, &options), small_only: false };
     Ok(maintain::due(open.meta.segments(), &limits).is_some())
+}
+
+/// Waits while merges are too far behind, but at most `limit`; interrupts end the wait.
+///
+/// # Errors
+/// If a page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn wait_for_merges(index: pg_sys::Relation, limit: Duration) -> Result<(), IndexError> {
+    let start = Instant::now();
+    loop {
+        // SAFETY: by the contract.
+        let open = unsafe { OpenIndex::new(index)? };
+        if !maintain::is_behind(open.meta.segments()) || start.elapsed() >= limit {
+            return Ok(());
+        }
+        time::sleep(WAIT_TURN.min(limit));
+    }
 }
 
 /// # Safety

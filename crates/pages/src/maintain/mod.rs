@@ -53,7 +53,7 @@ mod space;
 pub use bulk_delete::{Marked, bulk_delete};
 pub use claim::Slot;
 pub use job::{Host, Outcome, Step, Task, run};
-pub use policy::{Limits, due, whole};
+pub use policy::{Limits, due, is_behind, whole};
 pub use sources::{LoadError, Sources};
 pub(crate) use space::retired_runs;
 pub use space::{Usage, usage};

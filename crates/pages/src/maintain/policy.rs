@@ -19,6 +19,8 @@ pub struct Limits {
 
 /// Rows of flat segments that are worth a graph.
 pub const GRAPH_ROWS: u64 = 32_768;
+/// Rows of flat segments at which writers wait for merges: searches run over all of them.
+const BACKLOG_ROWS: u64 = 2 * GRAPH_ROWS;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 24;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
@@ -61,6 +63,12 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
         }
     }
     None
+}
+
+/// Whether merges are so far behind that writers should wait for them.
+pub fn is_behind(segments: &[SegmentEntry]) -> bool {
+    let flat = segments.iter().filter(|entry| entry.is_flat());
+    flat.map(|entry| u64::from(entry.live())).sum::<u64>() > BACKLOG_ROWS || segments.len() > SEGMENTS_MAX / 2
 }
 
 /// As many segments as memory allows, if that is more than one or one has dead rows or no graph; smallest first.
@@ -121,6 +129,8 @@ mod tests {
         assert_eq!(due_numbers(&more, &ALL).len(), 9);
         let small = Limits { small_only: true, ..ALL };
         assert_eq!(due_numbers(&more, &small).len(), 8);
+        assert!(!is_behind(&more));
+        assert!(is_behind(&[more.clone(), more.clone()].concat()));
         let tiny: Vec<SegmentEntry> = (1..=24).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 24);
     }
