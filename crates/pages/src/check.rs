@@ -324,6 +324,7 @@ impl<P: Pager> Checker<'_, P> {
         self.claim_blocks(&meta.pool);
         self.claim_blocks(&meta.flush_claim);
         self.claim_blocks(&meta.merge_claim);
+        self.claim_blocks(&meta.large_claim);
         for entry in meta.retired() {
             let mut runs = Vec::new();
             retired_runs(self.pager, entry.page, &mut runs)?;

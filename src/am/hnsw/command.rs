@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::inspect;
-use super::maintain::{Cause, Flushed, Merged, Scope};
+use super::maintain::{Cause, Flushed, Lane, Merged, Scope};
 use super::timed;
 use super::worker::{self, Requested};
 use crate::error::{AccessError, IndexError};
@@ -52,7 +52,7 @@ pub fn merge(oid: u32) -> Result<(u64, Merged), IndexError> {
 /// As [`flush`].
 pub fn request_merge(oid: u32) -> Result<Requested, IndexError> {
     // SAFETY: `with_index` has opened and locked it.
-    with_index(oid, c"request_merge()", |index| Ok(unsafe { worker::request(index) }))
+    with_index(oid, c"request_merge()", |index| Ok(unsafe { worker::request(index, Lane::Small) }))
 }
 
 /// Opens an index of ours for maintenance, hands it to `work`, closes it.

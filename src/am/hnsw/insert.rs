@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
-use super::maintain::{self, Cause, Scope};
+use super::maintain::{self, Cause, Lane, Scope};
 use super::options::pending_limits;
 use super::timed;
 use super::worker::{self, Requested};
@@ -92,16 +92,19 @@ unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError>
     // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
     unsafe {
         let Some(flushed) = timed::flush(index, cause, false)? else { return Ok(()) };
-        if !maintain::merge_is_due(index)? {
+        if maintain::merge_is_due(index, Lane::Large)? {
+            worker::request(index, Lane::Large);
+        }
+        if !maintain::merge_is_due(index, Lane::Small)? {
             return Ok(());
         }
-        match worker::request(index) {
+        match worker::request(index, Lane::Small) {
             Requested::Started | Requested::Running => {
                 let limit = Duration::from_micros(flushed.rows * WAIT_PER_ROW_US);
                 maintain::wait_for_merges(index, limit)?;
             }
             Requested::NoWorker | Requested::NotPossible => {
-                timed::merge(index, Scope::Small, false, &mut || false)?;
+                timed::merge(index, Scope::Share, false, &mut || false)?;
             }
         }
     }

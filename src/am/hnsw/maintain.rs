@@ -33,8 +33,11 @@ use crate::pg::threads::{self, Unfinished};
 use crate::pg::{progress, time};
 use crate::storage::{ClaimedPages, RelationPager};
 
-pub use pages::maintain::Cause;
+pub use pages::maintain::{Cause, Lane};
 
+/// Rows of flat segments up to which writers do not wait, and over how many more their wait grows to its limit.
+const BACKLOG_FREE: u64 = 48 * 1024;
+const BACKLOG_RANGE: f64 = 64.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
 /// Places in the manifest that a flush leaves to merges.
@@ -49,17 +52,28 @@ pub enum Work {
     Space = 0,
     /// Moving pending rows into a segment.
     Flush = 1,
-    /// Merging segments.
+    /// Merging flat segments.
     Merge = 2,
+    /// Merging graphs.
+    LargeMerge = 3,
+}
+
+impl From<Lane> for Work {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Small => Self::Merge,
+            Lane::Large => Self::LargeMerge,
+        }
+    }
 }
 
 /// What a merge may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What is due.
-    Due,
-    /// Of that only what is small: a writer's bounded share.
-    Small,
+    /// What is due in a lane.
+    Due(Lane),
+    /// A writer's bounded share of what is due in the small lane.
+    Share,
     /// Everything that memory allows.
     All,
 }
@@ -142,24 +156,38 @@ pub unsafe fn merge(
     wait: bool,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Merged>, IndexError> {
+    let lane = match scope {
+        Scope::Due(lane) => lane,
+        Scope::Share => Lane::Small,
+        Scope::All => Lane::Large,
+    };
     // SAFETY: by the contract.
-    let Some(_lock) = (unsafe { lock(index, Work::Merge, wait) }) else { return Ok(None) };
+    let Some(_lock) = (unsafe { lock(index, lane.into(), wait) }) else { return Ok(None) };
+    // SAFETY: by the contract. Who merges everything merges flat segments, too.
+    let _small = match scope {
+        Scope::All => match unsafe { lock(index, Work::Merge, wait) } {
+            None => return Ok(None),
+            small => small,
+        },
+        Scope::Due(_) | Scope::Share => None,
+    };
     // SAFETY: by the contract.
     let open = unsafe { OpenIndex::new(index)? };
     // SAFETY: by the contract; a plain setting.
     let (job, workers) =
         unsafe { (JobHost::new(index, &open, Navigator::Graph), pg_sys::max_parallel_maintenance_workers) };
-    let limits = Limits { rows_max: job.rows_max, small_only: scope == Scope::Small };
+    let limits = Limits { rows_max: job.rows_max, is_share: scope == Scope::Share };
     let segments = open.meta.segments();
     let due = match scope {
         Scope::All => maintain::whole(segments, &limits).map(|sources| (sources, Cause::Request)),
-        Scope::Due | Scope::Small => maintain::due(segments, &limits),
+        Scope::Due(_) | Scope::Share => maintain::due(segments, lane, &limits),
     };
     let Some((sources, cause)) = due else { return Ok(None) };
     // What nobody waits for leaves the other processors to those who work.
     let threads = if scope == Scope::All { workers.max(0) as usize + 1 } else { 1 };
     let job = JobHost { stop: Some(RefCell::new(stop)), threads, ..job };
-    match job.run(Slot::Merge, &sources, cause) {
+    let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
+    match job.run(slot, &sources, cause) {
         Ok(done) => {
             Ok(Some(Merged { segments: done.sources, rows: done.rows, dead: done.dead, pages: done.pages }))
         }
@@ -168,22 +196,22 @@ pub unsafe fn merge(
     }
 }
 
-/// Whether a merge is due, by the manifest.
+/// Whether a merge of a lane is due, by the manifest.
 ///
 /// # Errors
 /// If a page is damaged.
 ///
 /// # Safety
 /// As [`flush`].
-pub unsafe fn merge_is_due(index: pg_sys::Relation) -> Result<bool, IndexError> {
+pub unsafe fn merge_is_due(index: pg_sys::Relation, lane: Lane) -> Result<bool, IndexError> {
     // SAFETY: by the contract.
     let open = unsafe { OpenIndex::new(index)? };
     let options = build_options(&open.meta, Navigator::Graph);
-    let limits = Limits { rows_max: rows_max(&open.parsed.space, &options), small_only: false };
-    Ok(maintain::due(open.meta.segments(), &limits).is_some())
+    let limits = Limits { rows_max: rows_max(&open.parsed.space, &options), is_share: false };
+    Ok(maintain::due(open.meta.segments(), lane, &limits).is_some())
 }
 
-/// Waits while merges are too far behind, but at most `limit`; interrupts end the wait.
+/// Waits for merges that are behind, the longer the farther they are, at most `limit`; interrupts end the wait.
 ///
 /// # Errors
 /// If a page is damaged.
@@ -195,10 +223,12 @@ pub unsafe fn wait_for_merges(index: pg_sys::Relation, limit: Duration) -> Resul
     loop {
         // SAFETY: by the contract.
         let open = unsafe { OpenIndex::new(index)? };
-        if !maintain::is_behind(open.meta.segments()) || start.elapsed() >= limit {
+        let behind = maintain::backlog(open.meta.segments()).saturating_sub(BACKLOG_FREE);
+        let share = (behind as f64 / BACKLOG_RANGE).min(1.0);
+        if start.elapsed() >= limit.mul_f64(share) {
             return Ok(());
         }
-        time::sleep(WAIT_TURN.min(limit));
+        time::sleep(WAIT_TURN);
     }
 }
 

@@ -12,7 +12,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
-use super::maintain::{Cause, Scope, Work};
+use super::maintain::{Cause, Lane, Scope, Work};
 use super::timed;
 use crate::error::{IndexError, OrReport};
 use crate::pg::lock::WorkLock;
@@ -86,7 +86,9 @@ unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
         timed::flush(index, Cause::Vacuum, true)?;
-        while timed::merge(index, Scope::Due, false, &mut || false)?.is_some() {}
+        for lane in [Lane::Small, Lane::Large] {
+            while timed::merge(index, Scope::Due(lane), false, &mut || false)?.is_some() {}
+        }
     }
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The background worker that merges segments, and how a writer asks for it.
 //!
 //! A worker is for one index. Each merge is a transaction of its own, so locks and snapshots are held no longer than
-//! one; it ends when nothing is due. Two workers for one index do no harm: one has the lock of the work, the other
-//! ends.
+//! one; it ends when nothing is due. There may be two for one index, because merges of graphs take long and flat
+//! segments must not wait for them. More do no harm: they find both kinds of work taken, and end.
 //!
 //! # Who must not wait for it
 //! - Readers and writers: it holds RowExclusiveLock on the index only, as they do.
@@ -23,7 +23,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::inspect;
-use super::maintain::{Scope, Work};
+use super::maintain::{Lane, Scope, Work};
 use super::timed;
 use crate::error::{self, IndexError, OrReport};
 use crate::guc::maintenance::{background_merge, pause_until};
@@ -51,23 +51,23 @@ pub enum Requested {
 }
 
 thread_local! {
-    static REQUESTS: RefCell<HashMap<pg_sys::Oid, (Instant, Requested)>> = RefCell::new(HashMap::new());
+    static REQUESTS: RefCell<HashMap<(pg_sys::Oid, Lane), (Instant, Requested)>> = RefCell::new(HashMap::new());
     static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Asks for a worker that merges what is due in an index. Neither waits nor raises for want of one.
+/// Asks for a worker that merges what is due in a lane of an index. Neither waits nor raises for want of one.
 ///
 /// # Safety
 /// `index` is open and of one of our methods; this is the backend's main thread, with no buffer lock held.
-pub unsafe fn request(index: pg_sys::Relation) -> Requested {
+pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
     // SAFETY: by the contract.
-    let oid = unsafe { (*index).rd_id };
+    let oid = unsafe { ((*index).rd_id, lane) };
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
     if let Some((_, answer)) = last.filter(|(when, _)| when.elapsed() < REQUEST_INTERVAL) {
         return if answer == Requested::Started { Requested::Running } else { answer };
     }
     // SAFETY: by the contract.
-    let answer = unsafe { ask(index) };
+    let answer = unsafe { ask(index, lane) };
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
@@ -84,7 +84,7 @@ pub unsafe fn request(index: pg_sys::Relation) -> Requested {
     answer
 }
 
-unsafe fn ask(index: pg_sys::Relation) -> Requested {
+unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
     // SAFETY: the index is open, by the caller's contract; the last is set at the start of the process.
     let (is_temporary, is_new, has_postmaster) = unsafe {
         let persistence = (*(*index).rd_rel).relpersistence as u8;
@@ -96,7 +96,7 @@ unsafe fn ask(index: pg_sys::Relation) -> Requested {
     }
     // SAFETY: by the caller's contract.
     let (is_running, task) = unsafe {
-        let is_running = WorkLock::try_now(index, Work::Merge as u32).is_none();
+        let is_running = WorkLock::try_now(index, Work::from(lane) as u32).is_none();
         (is_running, Task { database: pg_sys::MyDatabaseId, index: (*index).rd_id })
     };
     if is_running {
@@ -192,9 +192,14 @@ unsafe fn merge(index: pg_sys::Relation) -> Result<bool, IndexError> {
     if watch.must_stop() {
         return Ok(false);
     }
-    // SAFETY: as above; the worker holds RowExclusiveLock.
-    let merged = unsafe { timed::merge(index, Scope::Due, false, &mut || watch.must_stop())? };
-    Ok(merged.is_some())
+    for lane in [Lane::Small, Lane::Large] {
+        // SAFETY: as above; the worker holds RowExclusiveLock.
+        let merged = unsafe { timed::merge(index, Scope::Due(lane), false, &mut || watch.must_stop())? };
+        if merged.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A worker's look at who waits for it.

@@ -93,7 +93,7 @@ on_disk! {
 
 on_disk! {
     /// Block 0, at the start of the content.
-    pub struct Meta: 6112 {
+    pub struct Meta: 6624 {
         /// 0x584F5250, the bytes "PROX" on a little-endian server
         pub magic: u32,
         /// format version of the index
@@ -156,8 +156,10 @@ on_disk! {
         pub pool: [BlockRun; 16],
         /// blocks that a flush has claimed for the segment that it writes
         pub flush_claim: [BlockRun; 64],
-        /// blocks that a merge has claimed
+        /// blocks that a merge of flat segments has claimed
         pub merge_claim: [BlockRun; 64],
+        /// blocks that a merge of graphs has claimed
+        pub large_claim: [BlockRun; 64],
         /// blocks that older snapshots may still read, oldest first
         pub retired: [Retired; 64],
         /// the segments, oldest first
@@ -226,6 +228,7 @@ impl Meta {
             pool: [BlockRun::NONE; POOL_MAX],
             flush_claim: [BlockRun::NONE; CLAIM_MAX],
             merge_claim: [BlockRun::NONE; CLAIM_MAX],
+            large_claim: [BlockRun::NONE; CLAIM_MAX],
             retired: [Retired::NONE; RETIRED_MAX],
             segments: [SegmentEntry::NONE; SEGMENTS_MAX],
         }

@@ -11,8 +11,10 @@ use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PageBytes, PageChange, Pag
 pub enum Slot {
     /// A flush.
     Flush,
-    /// A merge.
+    /// A merge of flat segments.
     Merge,
+    /// A merge of graphs.
+    Large,
 }
 
 impl Slot {
@@ -21,6 +23,7 @@ impl Slot {
         match self {
             Self::Flush => &meta.flush_claim,
             Self::Merge => &meta.merge_claim,
+            Self::Large => &meta.large_claim,
         }
     }
 
@@ -28,6 +31,7 @@ impl Slot {
         match self {
             Self::Flush => &mut meta.flush_claim,
             Self::Merge => &mut meta.merge_claim,
+            Self::Large => &mut meta.large_claim,
         }
     }
 }

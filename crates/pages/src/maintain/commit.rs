@@ -151,6 +151,6 @@ fn note(meta: &mut Meta, job: &Commit<'_>, segment: Option<SegmentEntry>) {
     let last = LastMove { at, rows: segment.map_or(0, |entry| entry.rows), cause: cause as u32 };
     match job.claim.slot {
         Slot::Flush => (meta.last_flush, meta.flushes) = (last, meta.flushes.wrapping_add(1)),
-        Slot::Merge => (meta.last_merge, meta.merges) = (last, meta.merges.wrapping_add(1)),
+        Slot::Merge | Slot::Large => (meta.last_merge, meta.merges) = (last, meta.merges.wrapping_add(1)),
     }
 }

@@ -8,19 +8,26 @@
 use super::Sources;
 use crate::format::meta::{SEGMENTS_MAX, SegmentEntry};
 
+/// The two kinds of merges, which do not wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Of flat segments: seconds.
+    Small,
+    /// Of graphs, and of those with dead rows: as long as a build.
+    Large,
+}
+
 /// What a merge may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Rows that memory allows in one merge.
     pub rows_max: u64,
-    /// Whether only merges of flat segments are wanted: a writer's own share.
-    pub small_only: bool,
+    /// Whether a writer does it, who has other things to do.
+    pub is_share: bool,
 }
 
 /// Rows of flat segments that are worth a graph.
 pub const GRAPH_ROWS: u64 = 32_768;
-/// Rows of flat segments at which writers wait for merges: searches run over all of them.
-const BACKLOG_ROWS: u64 = 2 * GRAPH_ROWS;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 24;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
@@ -28,25 +35,45 @@ const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 
-/// The merge that is due first, if any: a segment with too many dead rows, then flat segments, then the lowest full
-/// tier of graphs.
-pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
-    let merge = |segments: Vec<SegmentEntry>, cause| Some((Sources { chains: Vec::new(), segments }, cause));
-    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| entry.is_flat()).collect();
-    let flat_rows: u64 = flat.iter().map(|entry| u64::from(entry.live())).sum();
-    if flat_rows >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
-        let share = if limits.small_only { GRAPH_ROWS } else { u64::MAX };
+/// The merge of this lane that is due first, if any: of flat segments; of a segment with too many dead rows, then of
+/// the lowest full tier of graphs.
+pub fn due(segments: &[SegmentEntry], lane: Lane, limits: &Limits) -> Option<(Sources, super::Cause)> {
+    match lane {
+        Lane::Small => due_flat(segments, limits),
+        Lane::Large => due_graphs(segments, limits),
+    }
+}
+
+fn merge(segments: Vec<SegmentEntry>, cause: super::Cause) -> Option<(Sources, super::Cause)> {
+    Some((Sources { chains: Vec::new(), segments }, cause))
+}
+
+fn due_flat(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
+    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
+    if backlog(segments) >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
+        let share = if limits.is_share { GRAPH_ROWS } else { u64::MAX };
         return merge(fitting(flat, limits.rows_max.min(share)), super::Cause::Segments);
     }
-    if limits.small_only {
-        return None;
-    }
-    let is_dying = |entry: &&SegmentEntry| u64::from(entry.dead) * DEAD_SHARE > u64::from(entry.rows);
+    let dying = flat.iter().filter(|entry| is_dying(entry)).min_by_key(|entry| entry.rows);
+    dying.and_then(|entry| merge(vec![*entry], super::Cause::Dead))
+}
+
+/// Live rows of flat segments: each search runs over all of them.
+pub fn backlog(segments: &[SegmentEntry]) -> u64 {
+    segments.iter().filter(|entry| entry.is_flat()).map(|entry| u64::from(entry.live())).sum()
+}
+
+fn is_dying(entry: &SegmentEntry) -> bool {
+    u64::from(entry.dead) * DEAD_SHARE > u64::from(entry.rows)
+}
+
+fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
+    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
     let fits = |entry: &&SegmentEntry| u64::from(entry.live()) <= limits.rows_max;
-    if let Some(entry) = segments.iter().filter(is_dying).filter(fits).min_by_key(|entry| entry.rows) {
+    let dying = graphs.iter().filter(|entry| is_dying(entry)).filter(fits);
+    if let Some(entry) = dying.min_by_key(|entry| entry.rows) {
         return merge(vec![*entry], super::Cause::Dead);
     }
-    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
     graphs.sort_by_key(SegmentEntry::live);
     if graphs.len() >= SEGMENTS_MAX / 2 {
         // The manifest would have no place left: rather more memory than that.
@@ -63,12 +90,6 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
         }
     }
     None
-}
-
-/// Whether merges are so far behind that writers should wait for them.
-pub fn is_behind(segments: &[SegmentEntry]) -> bool {
-    let flat = segments.iter().filter(|entry| entry.is_flat());
-    flat.map(|entry| u64::from(entry.live())).sum::<u64>() > BACKLOG_ROWS || segments.len() > SEGMENTS_MAX / 2
 }
 
 /// As many segments as memory allows, if that is more than one or one has dead rows or no graph; smallest first.
@@ -115,10 +136,12 @@ mod tests {
     }
 
     const GRAPH: u32 = 0;
-    const ALL: Limits = Limits { rows_max: u64::MAX, small_only: false };
+    const ALL: Limits = Limits { rows_max: u64::MAX, is_share: false };
 
+    /// What is due in either lane, small ones first.
     fn due_numbers(segments: &[SegmentEntry], limits: &Limits) -> Vec<u32> {
-        numbers(due(segments, limits).map(|(sources, _)| sources))
+        let of_lane = |lane| due(segments, lane, limits).map(|(sources, _)| sources);
+        numbers(of_lane(Lane::Small).or_else(|| of_lane(Lane::Large)))
     }
 
     #[test]
@@ -127,10 +150,9 @@ mod tests {
         assert!(due_numbers(&flats, &ALL).is_empty());
         let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         assert_eq!(due_numbers(&more, &ALL).len(), 9);
-        let small = Limits { small_only: true, ..ALL };
-        assert_eq!(due_numbers(&more, &small).len(), 8);
-        assert!(!is_behind(&more));
-        assert!(is_behind(&[more.clone(), more.clone()].concat()));
+        let share = Limits { is_share: true, ..ALL };
+        assert_eq!(due_numbers(&more, &share).len(), 8);
+        assert_eq!(backlog(&more), 36_000);
         let tiny: Vec<SegmentEntry> = (1..=24).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 24);
     }
@@ -139,8 +161,8 @@ mod tests {
     fn dead_rows_are_dropped() {
         assert!(due_numbers(&[entry(1, 1_000, 200, GRAPH)], &ALL).is_empty());
         assert_eq!(due_numbers(&[entry(1, 1_000, 201, GRAPH), entry(2, 50, 0, GRAPH)], &ALL), [1]);
-        let small = Limits { small_only: true, ..ALL };
-        assert!(due_numbers(&[entry(1, 1_000, 900, GRAPH)], &small).is_empty());
+        assert!(due(&[entry(1, 1_000, 900, GRAPH)], Lane::Small, &ALL).is_none());
+        assert_eq!(due_numbers(&[entry(1, 1_000, 900, FLAT)], &ALL), [1]);
     }
 
     #[test]
@@ -150,7 +172,7 @@ mod tests {
         assert!(due_numbers(&graphs, &ALL).is_empty());
         graphs.push(entry(9, 50_000, 0, GRAPH));
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
-        let little = Limits { rows_max: 100_000, small_only: false };
+        let little = Limits { rows_max: 100_000, is_share: false };
         assert!(due_numbers(&graphs, &little).is_empty());
         let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
