@@ -22,7 +22,7 @@ use crate::pager::Pager;
 use crate::space::{Query, SegmentQuery, Space};
 
 /// Share of the allowed misses that is aimed at in a union of several graphs.
-const MISSES_OF_PARTS: f32 = 0.6;
+const MISSES_OF_PARTS: f32 = 0.75;
 
 /// Segments of one index, and a query in the terms of each.
 pub struct UnionQuery {
