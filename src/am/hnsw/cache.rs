@@ -81,6 +81,7 @@ impl OpenIndex {
             let parsed = match known.clone().filter(is_current) {
                 Some(parsed) => parsed,
                 None => {
+                    entry.hints.forget_length();
                     let parsed = Rc::new(parse(&pager, &meta, known.as_deref())?);
                     *entry.parsed.borrow_mut() = Some(Rc::clone(&parsed));
                     parsed

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::inspect;
-use super::maintain::{Cause, Flushed, Lane, Merged, Scope};
+use super::maintain::{self, Cause, Flushed, Lane, Merged, Scope};
 use super::timed;
 use super::worker::{self, Requested};
 use crate::error::{AccessError, IndexError};
@@ -34,7 +34,9 @@ pub fn merge(oid: u32) -> Result<(u64, Merged), IndexError> {
     with_index(oid, c"proxima.merge()", |index| {
         let (mut merges, mut sum) = (0, Merged::default());
         // SAFETY: `with_index` has opened and locked it.
-        while let Some(merged) = unsafe { timed::merge(index, Scope::All, true, &mut || false)? } {
+        let before = unsafe { maintain::next_number(index)? };
+        // SAFETY: as above.
+        while let Some(merged) = unsafe { timed::merge(index, Scope::All(before), true, &mut || false)? } {
             merges += 1;
             sum.segments += merged.segments;
             sum.rows += merged.rows;

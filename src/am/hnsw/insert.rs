@@ -69,7 +69,8 @@ unsafe fn insert(
     let pager = unsafe { RelationPager::new(index, &open.hints) };
     let now = time::statement_start();
     let rows_per_page = open.meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u64;
-    let backlog = pending::append(&pager, &open.meta, (stripe(), now), &entry, &own).map_err(damaged)?;
+    let backlog =
+        pending::append(&pager, &open.meta, (stripe(), &time::now), &entry, &own).map_err(damaged)?;
     let since = backlog.map_or(open.meta.pending_since, |backlog| backlog.since);
     let is_old = |age_max: u64| age_max > 0 && since > 0 && now.saturating_sub(since) > age_max;
     // SAFETY: as above.
@@ -91,7 +92,8 @@ unsafe fn insert(
 unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
     unsafe {
-        let Some(flushed) = timed::flush(index, cause, false)? else { return Ok(()) };
+        // Another process may be flushing, or the manifest may have no place left: then merges are due all the more.
+        let flushed = tolerate(timed::flush(index, cause, false))?.unwrap_or_default();
         if maintain::merge_is_due(index, Lane::Large)? {
             worker::request(index, Lane::Large);
         }
@@ -103,12 +105,23 @@ unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError>
                 let limit = Duration::from_micros(flushed.rows * WAIT_PER_ROW_US);
                 maintain::wait_for_merges(index, limit)?;
             }
-            Requested::NoWorker | Requested::NotPossible => {
-                timed::merge(index, Scope::Share, false, &mut || false)?;
+            Requested::NoWorker | Requested::Busy | Requested::NotPossible => {
+                tolerate(timed::merge(index, Scope::Share, false, &mut || false))?;
             }
         }
     }
     Ok(())
+}
+
+/// Want of memory or threads is no reason why an insert should fail: maintenance can be done later.
+fn tolerate<T>(result: Result<Option<T>, IndexError>) -> Result<Option<T>, IndexError> {
+    match result {
+        Err(error) if error.is_want_of_resources() => {
+            crate::error::warn_maintenance(error);
+            Ok(None)
+        }
+        result => result,
+    }
 }
 
 /// The stripe that this backend appends to.

@@ -26,12 +26,14 @@ use super::inspect;
 use super::maintain::{Lane, Scope, Work};
 use super::timed;
 use crate::error::{self, IndexError, OrReport};
-use crate::guc::maintenance::{background_merge, pause_until};
+use crate::guc::maintenance::{background_merge, max_merge_workers, pause_until};
 use crate::pg::lock::{self, WorkLock};
 use crate::pg::{compat, relation_name, threads, worker};
 
 /// A backend asks for a worker for an index no more often than this.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+const REQUEST_INTERVAL_MAX: Duration = Duration::from_secs(8);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(20);
 /// Indexes of which a backend knows when it asked last.
 const REMEMBERED_MAX: usize = 512;
 /// How often a worker looks whether somebody waits for it.
@@ -46,12 +48,24 @@ pub enum Requested {
     Running,
     /// There is no slot for one; the user has been warned once.
     NoWorker,
+    /// There are as many as there may be, for other indexes.
+    Busy,
     /// No worker can see the index, or none is wanted.
     NotPossible,
 }
 
+/// The last request for a lane of an index.
+#[derive(Clone, Copy)]
+struct Asked {
+    when: Instant,
+    answer: Requested,
+    /// No other before this has passed: longer each time that a worker was started and the merge is due again, because
+    /// it may be that workers find nothing to do, or fail.
+    interval: Duration,
+}
+
 thread_local! {
-    static REQUESTS: RefCell<HashMap<(pg_sys::Oid, Lane), (Instant, Requested)>> = RefCell::new(HashMap::new());
+    static REQUESTS: RefCell<HashMap<(pg_sys::Oid, Lane), Asked>> = RefCell::new(HashMap::new());
     static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -63,8 +77,8 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
     // SAFETY: by the contract.
     let oid = unsafe { ((*index).rd_id, lane) };
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
-    if let Some((_, answer)) = last.filter(|(when, _)| when.elapsed() < REQUEST_INTERVAL) {
-        return if answer == Requested::Started { Requested::Running } else { answer };
+    if let Some(last) = last.filter(|last| last.when.elapsed() < last.interval) {
+        return if last.answer == Requested::Started { Requested::Running } else { last.answer };
     }
     // SAFETY: by the contract.
     let answer = unsafe { ask(index, lane) };
@@ -74,7 +88,14 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
             if requests.len() >= REMEMBERED_MAX {
                 requests.clear();
             }
-            requests.insert(oid, (Instant::now(), answer));
+            let is_repeated = |last: &Asked| {
+                answer == Requested::Started && last.answer == answer && last.when.elapsed() < FORGOTTEN_AFTER
+            };
+            let interval = match last.filter(is_repeated) {
+                Some(last) => (2 * last.interval).min(REQUEST_INTERVAL_MAX),
+                None => REQUEST_INTERVAL,
+            };
+            requests.insert(oid, Asked { when: Instant::now(), answer, interval });
         });
     }
     if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {
@@ -101,6 +122,9 @@ unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
     };
     if is_running {
         return Requested::Running;
+    }
+    if !lock::is_slot_free(max_merge_workers()) {
+        return Requested::Busy;
     }
     // SAFETY: by the caller's contract; PostgreSQL terminates the array with NUL.
     let name = unsafe { CStr::from_ptr((*(*index).rd_rel).relname.data.as_ptr()) };
@@ -145,8 +169,14 @@ pub unsafe extern "C-unwind" fn proxima_maintenance_worker(_argument: pg_sys::Da
     let task = Task::from_bytes(payload);
     // SAFETY: by the contract.
     unsafe { worker::connect(task.database) };
+    let mut has_slot = false;
     loop {
         worker::reload_settings();
+        // Another worker may have been faster than the look of who asked for this one.
+        has_slot = has_slot || worker::transaction(|| lock::keep_slot(max_merge_workers()));
+        if !has_slot {
+            return;
+        }
         // SAFETY: within a transaction, on the worker's main thread.
         let goes_on = worker::transaction(|| unsafe { turn(task.index) }.or_report());
         if !goes_on {

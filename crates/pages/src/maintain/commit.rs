@@ -63,7 +63,9 @@ pub fn commit<P: Pager, S: PageSink>(
     if let Some(entry) = segment.as_mut().filter(|_| !died.is_empty()) {
         let died: std::collections::HashSet<_> = died.iter().copied().collect();
         let state = SegmentState::load(pager, job.space, entry.segment, entry.header)?;
-        let marked = tids::mark_dead(pager, entry.segment, &state.header, &mut |tid| died.contains(&tid))?;
+        let marked = tids::mark_dead(pager, entry.segment, &state.header, 0..entry.rows, &mut |tid| {
+            died.contains(&tid)
+        })?;
         entry.dead = marked.0 as u32;
     }
     let mut change = pager.change();

@@ -10,7 +10,7 @@
 //! # Locks
 //! The caller holds, for the whole job, the lock of its kind: one flush, one merge of flat segments and one merge of
 //! graphs at a time, which may run beside each other. (A merge of graphs takes long, and flat segments must not wait
-//! for it.) Around claim, commit and each step of [`bulk_delete`] it holds the space lock too, so that one process at
+//! for it.) Around claim, commit and each step of [`BulkDelete`] it holds the space lock too, so that one process at
 //! a time gives blocks out, retires them or marks rows in segments. Readers and appenders take none of these.
 //!
 //! # Space
@@ -50,7 +50,7 @@ mod policy;
 mod sources;
 mod space;
 
-pub use bulk_delete::{Marked, bulk_delete};
+pub use bulk_delete::{BulkDelete, Marked};
 pub use claim::Slot;
 pub use job::{Host, Outcome, Step, Task, run};
 pub use policy::{Lane, Limits, backlog, due, whole};

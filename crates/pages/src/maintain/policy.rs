@@ -7,6 +7,7 @@
 
 use super::Sources;
 use crate::format::meta::{SEGMENTS_MAX, SegmentEntry};
+use crate::pager::PAGE_SIZE;
 
 /// The two kinds of merges, which do not wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,10 +21,23 @@ pub enum Lane {
 /// What a merge may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Rows that memory allows in one merge.
-    pub rows_max: u64,
+    /// Memory in bytes for one merge.
+    pub bytes_max: u64,
+    /// What a row takes of it, but for vectors whose length varies.
+    pub bytes_per_row: u64,
+    /// Whether vectors vary in length: then they are counted by the pages of their segment.
+    pub is_varying: bool,
     /// Whether a writer does it, who has other things to do.
     pub is_share: bool,
+}
+
+impl Limits {
+    /// What the live rows of a segment take.
+    pub fn bytes_of(&self, entry: &SegmentEntry) -> u64 {
+        // They exist twice for a moment.
+        let varying = if self.is_varying { 2 * u64::from(entry.pages) * PAGE_SIZE as u64 } else { 0 };
+        u64::from(entry.live()) * self.bytes_per_row + varying
+    }
 }
 
 /// Rows of flat segments that are worth a graph.
@@ -51,8 +65,9 @@ fn merge(segments: Vec<SegmentEntry>, cause: super::Cause) -> Option<(Sources, s
 fn due_flat(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
     if backlog(segments) >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
-        let share = if limits.is_share { GRAPH_ROWS } else { u64::MAX };
-        return merge(fitting(flat, limits.rows_max.min(share)), super::Cause::Segments);
+        let share = if limits.is_share { GRAPH_ROWS * limits.bytes_per_row } else { u64::MAX };
+        let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
+        return merge(fitting(flat, &limits), super::Cause::Segments);
     }
     let dying = flat.iter().filter(|entry| is_dying(entry)).min_by_key(|entry| entry.rows);
     dying.and_then(|entry| merge(vec![*entry], super::Cause::Dead))
@@ -69,7 +84,7 @@ fn is_dying(entry: &SegmentEntry) -> bool {
 
 fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
-    let fits = |entry: &&SegmentEntry| u64::from(entry.live()) <= limits.rows_max;
+    let fits = |entry: &&SegmentEntry| limits.bytes_of(entry) <= limits.bytes_max;
     let dying = graphs.iter().filter(|entry| is_dying(entry)).filter(fits);
     if let Some(entry) = dying.min_by_key(|entry| entry.rows) {
         return merge(vec![*entry], super::Cause::Dead);
@@ -82,7 +97,7 @@ fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, su
     }
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
         if tier.len() >= TIER_SEGMENTS {
-            let chosen = fitting(tier.to_vec(), limits.rows_max);
+            let chosen = fitting(tier.to_vec(), limits);
             // Memory that holds few of them would only write rows again and again.
             if chosen.len() >= TIER_SEGMENTS / 2 {
                 return merge(chosen, super::Cause::Segments);
@@ -93,10 +108,12 @@ fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, su
 }
 
 /// As many segments as memory allows, if that is more than one or one has dead rows or no graph; smallest first.
-pub fn whole(segments: &[SegmentEntry], limits: &Limits) -> Option<Sources> {
-    let mut all = segments.to_vec();
+/// `before`: only those with smaller numbers, so that whoever merges everything comes to an end while others write.
+pub fn whole(segments: &[SegmentEntry], before: u32, limits: &Limits) -> Option<Sources> {
+    let mut all: Vec<SegmentEntry> =
+        segments.iter().copied().filter(|entry| entry.segment < before).collect();
     all.sort_by_key(SegmentEntry::live);
-    let chosen = fitting(all, limits.rows_max);
+    let chosen = fitting(all, limits);
     let is_worth = match chosen.as_slice() {
         [] => false,
         [one] => one.dead > 0 || one.is_flat(),
@@ -105,12 +122,12 @@ pub fn whole(segments: &[SegmentEntry], limits: &Limits) -> Option<Sources> {
     is_worth.then_some(Sources { chains: Vec::new(), segments: chosen })
 }
 
-/// The first segments whose live rows together are at most `rows_max`, at least one.
-fn fitting(mut segments: Vec<SegmentEntry>, rows_max: u64) -> Vec<SegmentEntry> {
-    let mut rows = 0;
+/// The first segments whose live rows together fit into memory, at least one.
+fn fitting(mut segments: Vec<SegmentEntry>, limits: &Limits) -> Vec<SegmentEntry> {
+    let mut bytes = 0u64;
     let fits = |entry: &SegmentEntry| {
-        rows += u64::from(entry.live());
-        rows <= rows_max
+        bytes = bytes.saturating_add(limits.bytes_of(entry));
+        bytes <= limits.bytes_max
     };
     let count = segments.iter().map(fits).take_while(|fits| *fits).count();
     segments.truncate(count.max(1));
@@ -136,7 +153,8 @@ mod tests {
     }
 
     const GRAPH: u32 = 0;
-    const ALL: Limits = Limits { rows_max: u64::MAX, is_share: false };
+    const ALL: Limits =
+        Limits { bytes_max: u64::MAX, bytes_per_row: 100, is_varying: false, is_share: false };
 
     /// What is due in either lane, small ones first.
     fn due_numbers(segments: &[SegmentEntry], limits: &Limits) -> Vec<u32> {
@@ -172,7 +190,7 @@ mod tests {
         assert!(due_numbers(&graphs, &ALL).is_empty());
         graphs.push(entry(9, 50_000, 0, GRAPH));
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
-        let little = Limits { rows_max: 100_000, is_share: false };
+        let little = Limits { bytes_max: 10_000_000, ..ALL };
         assert!(due_numbers(&graphs, &little).is_empty());
         let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -180,9 +198,9 @@ mod tests {
 
     #[test]
     fn the_whole_index_becomes_one_segment() {
-        assert!(whole(&[entry(1, 100, 0, GRAPH)], &ALL).is_none());
-        assert_eq!(numbers(whole(&[entry(1, 100, 0, FLAT)], &ALL)), [1]);
-        assert_eq!(numbers(whole(&[entry(1, 100, 0, GRAPH), entry(2, 90, 3, GRAPH)], &ALL)), [2, 1]);
-        assert!(whole(&[], &ALL).is_none());
+        assert!(whole(&[entry(1, 100, 0, GRAPH)], 9, &ALL).is_none());
+        assert_eq!(numbers(whole(&[entry(1, 100, 0, FLAT)], 9, &ALL)), [1]);
+        assert_eq!(numbers(whole(&[entry(1, 100, 0, GRAPH), entry(2, 90, 3, GRAPH)], 9, &ALL)), [2, 1]);
+        assert!(whole(&[], 9, &ALL).is_none());
     }
 }
