@@ -24,7 +24,7 @@ use crate::pg::detoast::Detoasted;
 use crate::pg::{tid, time};
 use crate::storage::RelationPager;
 
-/// How long a writer waits at most for merges that are behind: inserts go on, at 10,000 rows a second, whatever happens.
+/// How long a writer waits at most for merges that are behind: inserts go on, at 10,000 rows a second.
 const WAIT_PER_ROW_US: u64 = 100;
 
 /// See the module's head.
