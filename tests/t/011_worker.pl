@@ -174,7 +174,6 @@ for my $function ('flush', 'merge', 'index_stats', 'check_index')
 let_go(\%temporary);
 
 # Merges that are due. Sessions write segments of 200 rows each; a worker merges them, and can be told to stop.
-SKIP:
 {
 	my $fill = sub {
 		my ($background, $from, $to) = @_;
@@ -183,11 +182,10 @@ SKIP:
 		return;
 	};
 	$fill->('off', 1001, 1400);
-	skip 'this build flushes nothing: no merge can become due', 7
-	  if $node->safe_psql('postgres', "SELECT proxima.index_stats('items_v') ->> 'segments'") < 2;
+	my $segments = "SELECT jsonb_array_length(proxima.index_stats('items_v') -> 'segments')";
+	cmp_ok($node->safe_psql('postgres', $segments), '>', 1, 'inserts flush');
 
 	$node->safe_psql('postgres', "ALTER DATABASE postgres RESET proxima.pause_at");
-	my $segments = "SELECT (proxima.index_stats('items_v') ->> 'segments')::int";
 	$offset = log_end();
 	$node->safe_psql('postgres', "ALTER DATABASE postgres SET proxima.log_maintenance_min_duration = 0");
 	$fill->('on', 1401, 8000);

@@ -11,9 +11,11 @@ use Proxima;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "autovacuum = off\nwal_consistency_checking = 'all'\nproxima.background_merge = off");
+$primary->append_conf('postgresql.conf', "autovacuum = off\nwal_keep_size = 2GB\nwal_consistency_checking = 'all'\nproxima.background_merge = off");
 $primary->start;
-create_table($primary, rows => 400);
+# Flushes make flat segments of vectors that are not tiny.
+my $dim = 80;
+create_table($primary, rows => 400, dim => $dim);
 $primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops)");
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
@@ -25,19 +27,38 @@ sub is_whole
 {
 	my ($node, $what) = @_;
 	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
-	is(count_by_index($node, 32), "$rows|$rows", "$what: every row once");
+	is(count_by_index($node, $dim), "$rows|$rows", "$what: every row once");
 	is(check_sound($node, 'items_v'), 'true', "$what: sound");
 	return;
 }
 
-# SIGKILL while a job is held at a step: the old or the new state, nothing between, and the next job goes on.
 my $next = 401;
+
+# Blocks of the index that are for something.
+sub blocks
+{
+	my ($kind) = @_;
+	return $primary->safe_psql('postgres', "SELECT proxima.index_stats('items_v') -> 'blocks' ->> '$kind'");
+}
+
+# Everything is new: the rows, and the one segment that has them. Returns the size of the file in blocks.
+sub turn_over
+{
+	$primary->safe_psql('postgres', "DELETE FROM items WHERE id < $next");
+	add_rows($primary, $next, $next + 299, $dim);
+	$next += 300;
+	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
+	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
+	return blocks('file');
+}
+
+# SIGKILL while a job is held at a step: the old or the new state, nothing between, and the next job goes on.
 my $keeper;
 for my $step ('flush sealed', 'flush loaded', 'flush prepared', 'flush claimed', 'flush written',
 	'merge loaded', 'merge prepared', 'merge claimed', 'merge written')
 {
 	my ($job) = split(/ /, $step);
-	add_rows($primary, $next, $next + 79, 32);
+	add_rows($primary, $next, $next + 79, $dim);
 	$next += 80;
 	if ($job eq 'merge')
 	{
@@ -51,7 +72,13 @@ for my $step ('flush sealed', 'flush loaded', 'flush prepared', 'flush claimed',
 	$primary->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 	  or die "the $job does not reach '$step'";
 	$primary->safe_psql('postgres', "CHECKPOINT") if $step =~ /claimed|sealed/;
-	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items") if $step =~ /merge (claimed|prepared)/;
+	if ($step =~ /merge (claimed|prepared)/)
+	{
+		# Rows die in the sources, and others get their places.
+		$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
+		add_rows($primary, $next, $next + 19, $dim);
+		$next += 20;
+	}
 	crash_and_start($primary);
 	eval { $_->finish } for ($held, $keeper);
 	is_whole($primary, "killed at '$step'");
@@ -62,69 +89,74 @@ $primary->wait_for_catchup($standby);
 is_whole($standby, 'the replica of all this');
 
 # A cursor that is older than many turnovers of everything: its rows, from blocks that nobody may use again.
-my ($out, $err) = ('', '');
+my %reader = (out => '', err => '');
 my $expected = $primary->safe_psql('postgres', "SELECT string_agg(id::text, ',' ORDER BY id) FROM items");
-my $reader = IPC::Run::start(
-	[ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('postgres'),
-		map { ('-c', $_) } "SET enable_seqscan = off; SET enable_sort = off",
-		"BEGIN ISOLATION LEVEL REPEATABLE READ",
-		"DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, 32)",
-		"FETCH 10 FROM c", "SELECT 'asleep' WHERE pg_sleep(8) IS NULL", "FETCH ALL FROM c", "COMMIT" ],
-	'<', \'', '>', \$out, '2>', \$err, IPC::Run::timeout(120));
-$primary->poll_query_until('postgres', "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-  or die "the reader does not begin";
-for my $round (1 .. 6)
-{
-	$primary->safe_psql('postgres', "DELETE FROM items WHERE id < $next");
-	add_rows($primary, $next, $next + 299, 32);
-	$next += 300;
-	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
-	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
-}
-$reader->finish;
-is($err, '', 'the old cursor ends without an error');
-my $read = join(',', sort { $a <=> $b } grep { /^\d+$/ } split(/\n/, $out));
+$reader{in} = "SET enable_seqscan = off; SET enable_sort = off; BEGIN ISOLATION LEVEL REPEATABLE READ;
+	DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, $dim); FETCH 10 FROM c;\n\\echo begun\n";
+$reader{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('postgres') ],
+	'<', \$reader{in}, '>', \$reader{out}, '2>', \$reader{err}, IPC::Run::timeout(120));
+$reader{run}->pump until $reader{out} =~ /begun/;
+turn_over() for 1 .. 6;
+my $retired = blocks('retired');
+cmp_ok($retired, '>', 0, 'blocks wait for the old cursor');
+$reader{in} .= "FETCH ALL FROM c; COMMIT;\n\\q\n";
+$reader{run}->finish;
+is($reader{err}, '', 'the old cursor ends without an error');
+my $read = join(',', sort { $a <=> $b } grep { /^\d+$/ } split(/\n/, $reader{out}));
 is($read, $expected, 'and has the rows of its snapshot, each once');
 is_whole($primary, 'after six turnovers under an old snapshot');
 
-# Space is used again once the snapshot is gone: ten turnovers more do not make the file grow.
-sub turn_over
-{
-	$primary->safe_psql('postgres', "DELETE FROM items WHERE id < $next");
-	add_rows($primary, $next, $next + 299, 32);
-	$next += 300;
-	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
-	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
-	return $primary->safe_psql('postgres', "SELECT pg_relation_size('items_v') / 8192");
-}
+# Space is used again once the snapshot is gone: eight turnovers more do not make the file grow.
 my $before = 0;
 $before = turn_over() for 1 .. 3;
+my $reused = blocks('reused');
 my $after = 0;
-$after = turn_over() for 1 .. 10;
-cmp_ok($after, '<=', $before, 'ten turnovers take no space');
-is_whole($primary, 'after ten turnovers');
+$after = turn_over() for 1 .. 8;
+cmp_ok($after, '<=', $before, 'eight turnovers take no space');
+is_whole($primary, 'after eight turnovers');
+cmp_ok(blocks('reused') - $reused, '>=', 8 * blocks('segments'), 'because blocks are taken again');
 
-# A replica that replays all this while it is read: the rows of today, or an error that asks to try again.
-my $reads = start_psql($standby, q(DO $$
-	DECLARE
-		rows int; others int; tries int := 0; retries int := 0;
-	BEGIN
-		WHILE tries < 400 LOOP
-			tries := tries + 1;
-			BEGIN
-				SET LOCAL enable_seqscan = off;
-				SELECT count(*), count(DISTINCT id) INTO rows, others
-					FROM (SELECT id FROM items ORDER BY v <-> embed(1, 32)) s;
-				IF rows <> others THEN RAISE EXCEPTION 'a row twice: % of %', others, rows; END IF;
-			EXCEPTION WHEN serialization_failure OR query_canceled THEN
-				retries := retries + 1;
-			END;
-		END LOOP;
-		RAISE LOG 'reads %, retries %', tries, retries;
-	END $$));
-turn_over() for 1 .. 6;
-ok(eval { $reads->finish; $reads->result(0) == 0 }, 'reads on the replica beside flush, merge and reuse');
+# A replica that replays all this while it is read: the rows of that moment, or an error that asks to try again. Each
+# scan has a snapshot of its own, or heap pages that are cleaned would hold the replay up.
+my $statement = "SELECT count(*), count(DISTINCT id), t.all_ids, min(id) FROM (SELECT id FROM items ORDER BY v <-> embed(1, $dim)) s,
+	(SELECT count(*) AS all_ids FROM items) t GROUP BY t.all_ids;\n";
+my $script = PostgreSQL::Test::Utils::tempdir() . '/reads.sql';
+append_to_file($script, "\\set VERBOSITY sqlstate\nSET enable_seqscan = off; SET enable_sort = off;\n"
+	. $statement x 250 . "\\echo done\n");
+my $reads = IPC::Run::start([ 'psql', '-XAtq', '-f', $script, '-d', $standby->connstr('postgres') ],
+	'<', \'', '>', "$script.out", '2>', "$script.err", IPC::Run::timeout(120));
+my $rounds = 0;
+do { turn_over() } until slurp_file("$script.out") =~ /done/ || ++$rounds > 200;
+$reads->finish;
+my @counts = grep { !/done/ } split(/\n/, slurp_file("$script.out"));
+my @errors = split(/\n/, slurp_file("$script.err") =~ s/^psql:[^ ]* //mgr);
+my %states = map { $_ => 1 } @counts;
+note("$rounds turnovers; " . @counts . ' scans on the replica saw ' . keys(%states) . ' states of the table, ' . @errors . ' were asked to try again');
+is(join("\n", grep { !/^(\d+)\|\1\|\1\|/ } @counts), '', 'scans on the replica beside flush, merge and reuse');
+is(join("\n", grep { !/^ERROR:  40001$/ } @errors), '', 'and no error but one');
+cmp_ok(scalar(keys %states), '>', 3, 'while the table changed');
+
+# A cursor on the replica while the primary uses blocks again that are only in its manifest: no dead rows, so nothing holds
+# the replay up. It gets its rows or is asked to try again.
+$expected = $standby->safe_psql('postgres', "SELECT count(*) FROM items");
+%reader = (out => '', err => '', in => "\\set VERBOSITY sqlstate\nSET enable_seqscan = off; SET enable_sort = off;
+	BEGIN ISOLATION LEVEL REPEATABLE READ;
+	DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, $dim); FETCH 10 FROM c;\n\\echo begun\n");
+$reader{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $standby->connstr('postgres') ],
+	'<', \$reader{in}, '>', \$reader{out}, '2>', \$reader{err}, IPC::Run::timeout(120));
+$reader{run}->pump until $reader{out} =~ /begun/;
+for my $round (1 .. 4)
+{
+	add_rows($primary, $next, $next + 99, $dim);
+	$next += 100;
+	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
+}
 $primary->wait_for_catchup($standby);
+$reader{in} .= "FETCH ALL FROM c; COMMIT;\n\\q\n";
+$reader{run}->finish;
+my %got = map { $_ => 1 } grep { /^\d+$/ } split(/\n/, $reader{out});
+note("the cursor on the replica: " . keys(%got) . " rows of $expected, $reader{err}");
+ok($reader{err} eq "ERROR:  40001\n" || ($reader{err} eq '' && keys(%got) == $expected), 'an old cursor on the replica');
 is_whole($standby, 'the replica after all');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM items"), $primary->safe_psql('postgres', "SELECT count(*) FROM items"),
 	'the same number of rows');

@@ -38,7 +38,7 @@ CREATE TABLE items (id int PRIMARY KEY, v vector(3));
 INSERT INTO items SELECT i, ARRAY[i, i % 7, 1]::vector FROM generate_series(1, 50) i;
 CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops) WITH (m = 8, pending_list_limit = 128);
 CREATE INDEX items_lists ON items USING ivfflat (v vector_l2_ops) WITH (lists = 2);
-CREATE FUNCTION limits(index regclass) RETURNS jsonb LANGUAGE sql AS $$ SELECT proxima.index_stats(index) -> 'pending_limits' $$;
+CREATE FUNCTION limits(index regclass) RETURNS jsonb LANGUAGE sql AS $$ SELECT proxima.index_stats(index) -> 'pending' -> 'limits' $$;
 SELECT limits('items_v') AS hnsw, limits('items_lists') AS ivfflat;
 SET proxima.pending_list_limit = '1MB';
 SET proxima.pending_rows_limit = 77;
@@ -68,18 +68,85 @@ RESET proxima.pending_list_limit;
 RESET proxima.pending_rows_limit;
 RESET proxima.flush_age;
 
--- What the functions return
+-- What the functions return: numbers that are not negative
 INSERT INTO items SELECT i, ARRAY[i, i % 7, 1]::vector FROM generate_series(51, 90) i;
 CREATE FUNCTION keys(report jsonb) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(key, ' ' ORDER BY key COLLATE "C") || CASE WHEN bool_and(value::numeric >= 0) THEN '' ELSE ' negative' END
-	FROM jsonb_each_text(report) WHERE key <> 'pending_limits'
+	FROM jsonb_each_text(report)
 $$;
-SELECT keys(proxima.index_stats('items_v')) AS stats, keys(proxima.flush('items_v')) AS flush, keys(proxima.merge('items_v')) AS merge;
-SELECT keys(proxima.flush('items_lists')) AS flush, keys(proxima.merge('items_lists')) AS merge;
--- No row is lost, and what is done once need not be done again
-SELECT (s ->> 'rows')::int + (s ->> 'pending_rows')::int - (s ->> 'dead')::int - (s ->> 'pending_dead')::int AS live
+SELECT string_agg(key || ': ' || jsonb_typeof(value), ', ' ORDER BY key COLLATE "C") AS stats FROM jsonb_each(proxima.index_stats('items_v'));
+SELECT keys(s -> 'blocks') AS blocks, keys((s -> 'pending') - 'limits') AS pending, keys(s -> 'pending' -> 'limits') AS limits
 FROM proxima.index_stats('items_v') s;
-SELECT proxima.flush('items_v') - 'pages' AS flush, proxima.merge('items_v') AS merge;
+SELECT keys(proxima.flush('items_lists')) AS flush, keys(proxima.merge('items_lists')) AS merge;
+-- What flush, DELETE, VACUUM and merge make of an index: no times, no numbers of blocks
+CREATE FUNCTION state(index regclass) RETURNS TABLE (segments text, rows int, dead int, pending int, pending_dead int, last_flush text, last_merge text)
+LANGUAGE sql AS $$
+	SELECT (SELECT string_agg(format('%s %s/%s', e ->> 'kind', e ->> 'rows', e ->> 'dead'), ', ' ORDER BY at)
+			FROM jsonb_array_elements(s -> 'segments') WITH ORDINALITY a(e, at)),
+		(s ->> 'rows')::int, (s ->> 'dead')::int, (s -> 'pending' ->> 'rows')::int, (s -> 'pending' ->> 'dead')::int,
+		format('%s: %s %s', s ->> 'flushes', s -> 'last_flush' ->> 'rows', s -> 'last_flush' ->> 'cause'),
+		format('%s: %s %s', s ->> 'merges', s -> 'last_merge' ->> 'rows', s -> 'last_merge' ->> 'cause')
+	FROM proxima.index_stats(index) s
+$$;
+ALTER TABLE items SET (autovacuum_enabled = off);
+SELECT * FROM state('items_v');
+SELECT proxima.flush('items_v') - 'pages' AS flush;
+SELECT * FROM state('items_v');
+SELECT proxima.merge('items_v') - 'pages' AS merge;
+SELECT * FROM state('items_v');
+-- What is done once need not be done again
+SELECT proxima.flush('items_v') AS flush, proxima.merge('items_v') AS merge;
+-- VACUUM marks dead rows and flushes what is pending
+INSERT INTO items SELECT i, ARRAY[i, i % 7, 1]::vector FROM generate_series(91, 120) i;
+DELETE FROM items WHERE id % 10 = 1;
+VACUUM (INDEX_CLEANUP on) items;
+SELECT * FROM state('items_v');
+-- A segment with too many dead rows is written again
+DELETE FROM items WHERE id BETWEEN 1 AND 30;
+VACUUM (INDEX_CLEANUP on) items;
+SELECT * FROM state('items_v');
+SELECT proxima.merge('items_v') - 'pages' AS merge;
+SELECT * FROM state('items_v');
+INSERT INTO items SELECT i, ARRAY[i, i % 7, 1]::vector FROM generate_series(1, 90) i ON CONFLICT DO NOTHING;
+-- An insert flushes by count, by age and by size. Limits are looked at page by page. Vectors that
+-- are not tiny are flushed into flat segments, which a merge makes a graph of.
+CREATE TABLE wide (id int PRIMARY KEY, v vector(70)) WITH (autovacuum_enabled = off);
+CREATE INDEX wide_v ON wide USING hnsw (v vector_l2_ops);
+CREATE FUNCTION wide(from_id int, to_id int) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO wide SELECT i, (ARRAY[i, i % 7, 1] || array_fill(0, ARRAY[67]))::vector FROM generate_series(from_id, to_id) i
+$$;
+CREATE FUNCTION why(index regclass) RETURNS TABLE (cause text, flushes int, kinds text, all_rows int) LANGUAGE sql AS $$
+	SELECT s -> 'last_flush' ->> 'cause', (s ->> 'flushes')::int,
+		(SELECT string_agg(DISTINCT e ->> 'kind', ', ') FROM jsonb_array_elements(s -> 'segments') e),
+		(s ->> 'rows')::int + (s -> 'pending' ->> 'rows')::int
+	FROM proxima.index_stats(index) s
+$$;
+SET proxima.background_merge = off;
+SET proxima.flush_age = 0;
+SET proxima.pending_rows_limit = 100;
+SELECT wide(1, 1000);
+SELECT cause, flushes BETWEEN 5 AND 20 AS some, kinds, all_rows FROM why('wide_v');
+SET proxima.pending_rows_limit = 0;
+SET proxima.flush_age = '1ms';
+SELECT wide(1001, 1001);
+SELECT pg_sleep(0.01);
+SELECT wide(1002, 1002);
+SELECT cause, proxima.index_stats('wide_v') -> 'pending' -> 'rows' AS pending, kinds, all_rows FROM why('wide_v');
+SET proxima.flush_age = 0;
+ALTER INDEX wide_v SET (pending_list_limit = 64);
+SELECT flushes FROM why('wide_v') \gset
+SELECT wide(1003, 3000);
+SELECT cause, flushes > :flushes + 2 AS more, kinds, all_rows,
+	(proxima.index_stats('wide_v') -> 'pending' ->> 'bytes')::int <= 65536 AS small FROM why('wide_v');
+SELECT proxima.flush('wide_v') ->> 'dead' AS dead;
+SELECT (s ->> 'segments')::int > 2 AS many, s - 'segments' - 'pages' AS merge FROM proxima.merge('wide_v') s;
+SELECT segments, pending FROM state('wide_v');
+SELECT (s -> 'blocks' ->> 'retired')::int + (s -> 'blocks' ->> 'free')::int + (s -> 'blocks' ->> 'reused')::int > 0 AS gives_back
+FROM proxima.index_stats('wide_v') s;
+SELECT proxima.check_index('wide_v') ->> 'sound' AS sound;
+RESET proxima.pending_rows_limit;
+RESET proxima.flush_age;
+RESET proxima.background_merge;
 SELECT proxima.check_index('items_v') ->> 'sound' AS sound, proxima.check_index('items_lists') ->> 'sound' AS sound;
 SET enable_seqscan = off;
 SELECT count(*), count(DISTINCT id), min(id), max(id) FROM (SELECT id FROM items ORDER BY v <-> '[1,1,1]') s;
@@ -162,6 +229,6 @@ SELECT try('proxima.flush(''items_v'')') = CASE WHEN current_setting('server_ver
 RESET ROLE;
 
 DROP VIEW all_items;
-DROP TABLE items, files, brief, parts, odd;
-DROP FUNCTION limits, keys, try;
+DROP TABLE items, files, brief, parts, odd, wide;
+DROP FUNCTION limits, keys, state, try, wide, why;
 DROP ROLE regress_proxima_member, regress_proxima_owner, regress_proxima_other;
