@@ -62,6 +62,9 @@ pub struct OpenIndex {
 impl OpenIndex {
     /// Reads the meta page and whatever else the backend does not know yet.
     ///
+    /// Nothing keeps what the manifest names from being used again between the two reads when the caller is VACUUM,
+    /// for which PostgreSQL's horizon does not wait, or is on a replica: then the newer manifest is read.
+    ///
     /// # Errors
     /// If a page is damaged or of a later format.
     ///
@@ -72,22 +75,33 @@ impl OpenIndex {
         let entry = entry_of(unsafe { compat::file_key(index) });
         // SAFETY: by the contract; the pager lives in this call only.
         let pager = unsafe { RelationPager::new(index, &entry.hints) };
+        let read_meta = || Meta::load(&*pager.read(0)?);
         let read = || -> Result<(Meta, Rc<Parsed>), PageError> {
-            let meta = Meta::load(&*pager.read(0)?)?;
-            let known = entry.parsed.borrow().clone();
-            let is_current = |parsed: &Rc<Parsed>| {
-                (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation)
-            };
-            let parsed = match known.clone().filter(is_current) {
-                Some(parsed) => parsed,
-                None => {
-                    entry.hints.forget_length();
-                    let parsed = Rc::new(parse(&pager, &meta, known.as_deref())?);
-                    *entry.parsed.borrow_mut() = Some(Rc::clone(&parsed));
-                    parsed
+            let mut meta = read_meta()?;
+            loop {
+                let known = entry.parsed.borrow().clone();
+                let is_current = |parsed: &Rc<Parsed>| {
+                    (parsed.index_id, parsed.generation) == (meta.index_id, meta.generation)
+                };
+                if let Some(parsed) = known.clone().filter(is_current) {
+                    return Ok((meta, parsed));
                 }
-            };
-            Ok((meta, parsed))
+                entry.hints.forget_length();
+                match parse(&pager, &meta, known.as_deref()) {
+                    Ok(parsed) => {
+                        let parsed = Rc::new(parsed);
+                        *entry.parsed.borrow_mut() = Some(Rc::clone(&parsed));
+                        return Ok((meta, parsed));
+                    }
+                    Err(error) => {
+                        let newer = read_meta()?;
+                        if newer.generation == meta.generation {
+                            return Err(error);
+                        }
+                        meta = newer;
+                    }
+                }
+            }
         };
         // SAFETY: by the contract.
         let (meta, parsed) = read().map_err(|error| unsafe { IndexError::page(index, error) })?;
