@@ -6,7 +6,7 @@ use crate::random::Random;
 use crate::run::Run;
 use crate::session::{Failure, Session, quote};
 
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 15] = [
     "hnsw.ef_search",
     "hnsw.iterative_scan",
     "hnsw.max_scan_tuples",
