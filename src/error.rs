@@ -290,6 +290,11 @@ impl IndexError {
         Self::Page { index: unsafe { crate::pg::relation_name(index) }, error }
     }
 
+    /// Whether there was no memory or no thread: maintenance can wait until there is.
+    pub fn is_want_of_resources(&self) -> bool {
+        matches!(self, Self::OutOfMemory | Self::NoThreads | Self::TooManyRows)
+    }
+
     /// The report that the user sees.
     pub fn report(self) -> ErrorReport {
         use PgSqlErrorCode as Code;
@@ -420,6 +425,7 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
         Problem::Misplaced => {
             corrupted(format!("index \"{index}\" contains an unexpected page at block {block}"))
         }
+        Problem::Stopped => new_report(Code::ERRCODE_QUERY_CANCELED, "index maintenance was canceled"),
         Problem::Damaged(what) => {
             corrupted(format!("index \"{index}\" contains corrupted page at block {block}"))
                 .set_detail(format!("The {what} is invalid."))
@@ -438,6 +444,11 @@ pub fn warn_build_memory(method: &str, rows: usize) {
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")
         .report(PgLogLevel::WARNING);
+}
+
+/// Tells the user that maintenance could not be done now, which harms nothing but speed.
+pub fn warn_maintenance(error: IndexError) {
+    error.report().report(PgLogLevel::WARNING);
 }
 
 /// Says how many threads besides the leader a build uses, in the words that pgvector has for its workers.

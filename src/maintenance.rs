@@ -35,6 +35,7 @@ fn request_text(index: u32) -> &'static str {
         Requested::Started => "started",
         Requested::Running => "running",
         Requested::NoWorker => "no worker",
+        Requested::Busy => "busy",
         Requested::NotPossible => "not possible",
     }
 }

@@ -22,6 +22,7 @@ static mut PENDING_LIST_LIMIT: c_int = 4096;
 static mut PENDING_ROWS_LIMIT: c_int = 2000;
 static mut FLUSH_AGE: c_int = 60_000;
 static mut BACKGROUND_MERGE: bool = true;
+static mut MAX_MERGE_WORKERS: c_int = 3;
 static mut LOG_MIN_DURATION: c_int = 10_000;
 static mut PAUSE_AT: *mut c_char = std::ptr::null_mut();
 
@@ -47,6 +48,12 @@ pub fn flush_age() -> c_int {
 pub fn background_merge() -> bool {
     // SAFETY: as above.
     unsafe { BACKGROUND_MERGE }
+}
+
+/// `proxima.max_merge_workers`
+pub fn max_merge_workers() -> u32 {
+    // SAFETY: as above.
+    unsafe { MAX_MERGE_WORKERS as u32 }
 }
 
 /// `proxima.log_maintenance_min_duration`: merges that took so long are logged; None: none is.
@@ -122,6 +129,16 @@ pub fn init() {
         default: true,
     }
     .define();
+    IntSetting {
+        name: c"proxima.max_merge_workers",
+        description: c"Sets the number of background workers that may merge segments at a time.",
+        detail: c"They take slots of max_worker_processes.",
+        place: &raw mut MAX_MERGE_WORKERS,
+        default: 3,
+        range: (0, 64),
+        assign: None,
+    }
+    .define_as(pg_sys::GucContext::PGC_SIGHUP, 0);
     IntSetting {
         name: c"proxima.log_maintenance_min_duration",
         description: c"Sets the minimum execution time above which merges of segments will be logged.",

@@ -20,7 +20,8 @@ use super::compat;
 #[derive(Default)]
 pub struct BufferHints {
     buffers: RefCell<Vec<pg_sys::Buffer>>,
-    /// Blocks that the file had when it was last asked; it never gets shorter.
+    /// Blocks that the file had when it was last asked. It gets shorter when its table is truncated in place, which
+    /// gives the index a new id: see `forget_length`.
     pub blocks: Cell<BlockNumber>,
 }
 
@@ -34,6 +35,11 @@ impl BufferHints {
     #[inline]
     pub fn get(&self, block: BlockNumber) -> pg_sys::Buffer {
         self.buffers.borrow().get(block as usize & (PLACES_MAX - 1)).copied().unwrap_or(NO_HINT)
+    }
+
+    /// Forgets how long the file was, because the index in it may be another.
+    pub fn forget_length(&self) {
+        self.blocks.set(0);
     }
 
     fn set(&self, block: BlockNumber, buffer: pg_sys::Buffer) {
@@ -120,19 +126,26 @@ pub unsafe fn zeroed(relation: pg_sys::Relation, block: BlockNumber) -> pg_sys::
     }
 }
 
-/// Fills a buffer that is pinned and exclusively locked with a page, and releases it.
+/// Fills a buffer that is pinned and exclusively locked with a page, logs it as a full image if asked to, and
+/// releases it.
 ///
 /// # Safety
 /// The caller owns the pin and the lock.
-pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes) {
-    // SAFETY: by the contract; a buffer holds BLCKSZ = 8192 bytes.
+pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes, is_logged: bool) {
+    // SAFETY: by the contract; a buffer holds BLCKSZ = 8192 bytes. The critical section turns an error between the
+    // change and its record into a restart.
     unsafe {
+        pg_sys::CritSectionCount += 1;
         std::ptr::copy_nonoverlapping(
             page.as_ptr(),
             pg_sys::BufferGetBlock(buffer).cast::<u8>(),
             pages::PAGE_SIZE,
         );
         pg_sys::MarkBufferDirty(buffer);
+        if is_logged {
+            pg_sys::log_newpage_buffer(buffer, true);
+        }
+        pg_sys::CritSectionCount -= 1;
         pg_sys::UnlockReleaseBuffer(buffer);
     }
 }

@@ -8,8 +8,13 @@
 //! pointer that such a lock does not have. Who waits is found out by asking for a weaker lock that does not conflict
 //! with our own: PostgreSQL lets nobody pass a waiter that conflicts with the newcomer.
 
+use std::time::Duration;
+
 use pages::BlockNumber;
 use pgrx::pg_sys;
+
+/// How long a poll waits before it asks again.
+const POLL_TURN: Duration = Duration::from_millis(1);
 
 /// The lock of one kind of work on an index. Released on drop, at the end of the transaction at the latest; nothing
 /// is done on drop while an error unwinds, because the abort releases it.
@@ -25,6 +30,21 @@ impl WorkLock {
         let tag = unsafe { work_tag(index, number) };
         acquire(&tag, pg_sys::ExclusiveLock, false);
         Self(tag)
+    }
+
+    /// The same, for locks that are held for moments: asks again and again, so that nobody queues. A queue would count
+    /// for lock_timeout, and after deadlock_timeout PostgreSQL would cancel an autovacuum that has the lock.
+    ///
+    /// # Safety
+    /// As [`wait`](Self::wait).
+    pub unsafe fn poll(index: pg_sys::Relation, number: BlockNumber) -> Self {
+        loop {
+            // SAFETY: by the contract.
+            if let Some(lock) = unsafe { Self::try_now(index, number) } {
+                return lock;
+            }
+            super::time::sleep(POLL_TURN);
+        }
     }
 
     /// The same if nobody has it.
@@ -121,6 +141,21 @@ fn tag(fields: [u32; 3], field4: u16, kind: pg_sys::LockTagType::Type) -> pg_sys
     }
 }
 
+/// Takes one of `count` slots that all databases of the server share, until this process ends; false: all are taken.
+pub fn keep_slot(count: u32) -> bool {
+    (0..count).any(|slot| acquire_as(&slot_tag(slot), pg_sys::ExclusiveLock, true, true))
+}
+
+/// Whether one of `count` slots is free.
+pub fn is_slot_free(count: u32) -> bool {
+    (0..count).any(|slot| !is_contended(&slot_tag(slot), pg_sys::ExclusiveLock))
+}
+
+fn slot_tag(slot: u32) -> pg_sys::LOCKTAG {
+    // No database and no catalog: nothing else has such a lock. The bytes "prox" tell whose it is.
+    tag([0, 0x7072_6F78, slot], 0, pg_sys::LockTagType::LOCKTAG_OBJECT)
+}
+
 /// Whether a lock cannot be had at once. It is released again.
 fn is_contended(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
     if !acquire(tag, mode, true) {
@@ -132,8 +167,13 @@ fn is_contended(tag: &pg_sys::LOCKTAG, mode: u32) -> bool {
 
 /// Takes a lock for the transaction; false only when it is not there and `at_once`.
 fn acquire(tag: &pg_sys::LOCKTAG, mode: u32, at_once: bool) -> bool {
+    acquire_as(tag, mode, false, at_once)
+}
+
+/// The same; `for_session`: until this process ends.
+fn acquire_as(tag: &pg_sys::LOCKTAG, mode: u32, for_session: bool, at_once: bool) -> bool {
     // SAFETY: the tag is valid for the call. This module is used on the backend's main thread.
-    let result = unsafe { pg_sys::LockAcquire(tag, mode as pg_sys::LOCKMODE, false, at_once) };
+    let result = unsafe { pg_sys::LockAcquire(tag, mode as pg_sys::LOCKMODE, for_session, at_once) };
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 

@@ -5,7 +5,7 @@
 
 use pages::error::PageError;
 use pages::pager::BulkWriter;
-use pages::{BlockNumber, PAGE_SIZE, PageBytes};
+use pages::{BlockNumber, PageBytes};
 use pgrx::pg_sys;
 
 use crate::pg::buffer;
@@ -45,7 +45,7 @@ impl BulkPages {
         unsafe {
             let buffer = pg_sys::ReadBuffer(self.relation, block);
             pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
-            buffer::fill(buffer, page);
+            buffer::fill(buffer, page, false);
         }
     }
 
@@ -71,7 +71,7 @@ impl BulkWriter for BulkPages {
     fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError> {
         pgrx::check_for_interrupts!();
         // SAFETY: the relation is open, and nobody else extends its file.
-        unsafe { buffer::fill(buffer::zeroed(self.relation, pg_sys::InvalidBlockNumber), page) };
+        unsafe { buffer::fill(buffer::zeroed(self.relation, pg_sys::InvalidBlockNumber), page, false) };
         let block = self.next;
         self.next += 1;
         Ok(block)
@@ -84,8 +84,7 @@ impl BulkWriter for BulkPages {
 /// # Safety
 /// `relation` is open, its init fork is empty, and this is the backend's main thread.
 pub unsafe fn write_init_fork(relation: pg_sys::Relation, page: &PageBytes) {
-    // SAFETY: by the contract; the buffer is pinned and exclusively locked between the calls, and the critical
-    // section turns an error between the change and its record into a restart.
+    // SAFETY: by the contract; the buffer is pinned and exclusively locked between the calls.
     unsafe {
         let buffer = pg_sys::ReadBufferExtended(
             relation,
@@ -94,11 +93,6 @@ pub unsafe fn write_init_fork(relation: pg_sys::Relation, page: &PageBytes) {
             pg_sys::ReadBufferMode::RBM_ZERO_AND_LOCK,
             std::ptr::null_mut(),
         );
-        pg_sys::CritSectionCount += 1;
-        std::ptr::copy_nonoverlapping(page.as_ptr(), pg_sys::BufferGetBlock(buffer).cast::<u8>(), PAGE_SIZE);
-        pg_sys::MarkBufferDirty(buffer);
-        pg_sys::log_newpage_buffer(buffer, true);
-        pg_sys::CritSectionCount -= 1;
-        pg_sys::UnlockReleaseBuffer(buffer);
+        buffer::fill(buffer, page, true);
     }
 }

@@ -6,4 +6,4 @@ mod pager;
 
 pub use bulk::{BulkPages, write_init_fork};
 pub use claimed::ClaimedPages;
-pub use pager::RelationPager;
+pub use pager::{RelationPager, Stop};

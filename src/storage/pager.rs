@@ -15,18 +15,32 @@ use crate::pg::buffer::{self, BufferHints, SharedPage};
 /// Every so many accesses one goes through the mapping table, so that hot pages look hot to the clock sweep.
 const COUNTED_ACCESS: u32 = 32;
 
+/// Accesses between two looks at whether to stop.
+const STOP_ACCESS: u32 = 1024;
+/// Blocks that are added under one extension lock.
+const EXTENSION_BLOCKS: u32 = 64;
+
 /// An open index as a store of pages.
 pub struct RelationPager<'r> {
     relation: pg_sys::Relation,
     hints: &'r BufferHints,
     accesses: Cell<u32>,
+    stop: Option<Stop<'r>>,
 }
+
+/// Says whether to give up.
+pub type Stop<'s> = &'s dyn Fn() -> bool;
 
 impl<'r> RelationPager<'r> {
     /// # Safety
     /// `relation` is open and locked for as long as the pager lives, and this is the backend's main thread.
     pub unsafe fn new(relation: pg_sys::Relation, hints: &'r BufferHints) -> Self {
-        Self { relation, hints, accesses: Cell::new(0) }
+        Self { relation, hints, accesses: Cell::new(0), stop: None }
+    }
+
+    /// Reading asks `stop` now and then, and ends with [`Problem::Stopped`] when it says so.
+    pub fn with_stop(self, stop: Option<Stop<'r>>) -> Self {
+        Self { stop, ..self }
     }
 
     /// Checks that `block` is in the file, whose length is asked for only when it seems to be exceeded.
@@ -56,6 +70,9 @@ impl Pager for RelationPager<'_> {
         let access = self.accesses.get().wrapping_add(1);
         self.accesses.set(access);
         let use_hint = !access.is_multiple_of(COUNTED_ACCESS);
+        if access.is_multiple_of(STOP_ACCESS) && self.stop.is_some_and(|stop| stop()) {
+            return Err(PageError { block, problem: Problem::Stopped });
+        }
         // SAFETY: the relation is open, by the contract of `new`; the block exists.
         Ok(unsafe { buffer::read_shared(self.relation, block, self.hints, use_hint) })
     }
@@ -76,19 +93,21 @@ impl Pager for RelationPager<'_> {
     }
 
     fn extend_to(&self, blocks: BlockNumber) {
-        if blocks <= self.hints.blocks.get() || blocks <= self.block_count() {
-            return;
-        }
-        // SAFETY: the relation is open, by the contract of `new`. The extension lock keeps two backends from adding
-        // the same block.
-        unsafe {
-            pg_sys::LockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
-            for _ in self.block_count()..blocks {
-                pg_sys::ReleaseBuffer(pg_sys::ReadBuffer(self.relation, pg_sys::InvalidBlockNumber));
+        // The length is asked for, because the file may have been truncated since.
+        while self.block_count() < blocks {
+            // Others who add pages wait no longer than this takes.
+            pgrx::check_for_interrupts!();
+            // SAFETY: the relation is open, by the contract of `new`. The extension lock keeps two backends from adding
+            // the same block.
+            unsafe {
+                pg_sys::LockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
+                let now = self.block_count();
+                for _ in now..blocks.min(now.saturating_add(EXTENSION_BLOCKS)) {
+                    pg_sys::ReleaseBuffer(pg_sys::ReadBuffer(self.relation, pg_sys::InvalidBlockNumber));
+                }
+                pg_sys::UnlockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
             }
-            pg_sys::UnlockRelationForExtension(self.relation, pg_sys::ExclusiveLock as i32);
         }
-        self.block_count();
     }
 
     #[inline]
@@ -140,7 +159,10 @@ impl PageChange for Change<'_> {
     }
 
     fn fresh_page(&mut self, block: BlockNumber) -> Result<&mut PageBytes, PageError> {
-        self.pager.extend_to(block + 1);
+        if self.pages.iter().any(|(own, _, _)| *own == block) {
+            return Err(PageError::damaged(block, "new page, which is in use"));
+        }
+        self.pager.extend_to(block.saturating_add(1));
         // SAFETY: the relation is open, by the contract of `RelationPager::new`; the block exists.
         let buffer = unsafe { buffer::zeroed(self.pager.relation, block) };
         Ok(self.register(block, buffer, pg_sys::GENERIC_XLOG_FULL_IMAGE))

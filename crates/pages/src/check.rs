@@ -13,7 +13,7 @@ use crate::format::node::{NodeView, VectorAddress};
 use crate::format::page::{self, PageKind};
 use crate::format::router::RouterView;
 use crate::format::segment::SegmentHeader;
-use crate::maintain::retired_runs;
+use crate::maintain::{Horizon, retired_runs};
 use crate::pager::{BlockNumber, Pager};
 use crate::pending;
 use crate::plan::{NodePlan, OwnCode};
@@ -50,11 +50,14 @@ impl Report {
     }
 }
 
+/// How often an index is checked that changes under the check.
+const TRIES: usize = 5;
 /// Problems that a report lists at most.
 const PROBLEMS_MAX: usize = 100;
 
 struct Checker<'a, P> {
     pager: &'a P,
+    horizon: &'a dyn Horizon,
     report: Report,
     blocks: HashSet<BlockNumber>,
     /// Blocks given out so far.
@@ -62,10 +65,29 @@ struct Checker<'a, P> {
     live: HashSet<HeapTid>,
 }
 
-/// Checks everything. Problems are listed, not raised.
-pub fn check<P: Pager>(pager: &P) -> Report {
-    let mut checker =
-        Checker { pager, report: Report::default(), blocks: HashSet::new(), end: 0, live: HashSet::new() };
+/// Checks everything. Problems are listed, not raised; those that come from changes meanwhile are looked at again.
+pub fn check<P: Pager>(pager: &P, horizon: &dyn Horizon) -> Report {
+    let generation = || pager.read(0).and_then(|page| Meta::load(&page)).map(|meta| meta.generation);
+    let mut report = Report::default();
+    for _ in 0..TRIES {
+        let before = generation();
+        report = check_once(pager, horizon);
+        if report.problems.is_empty() || before == generation() {
+            break;
+        }
+    }
+    report
+}
+
+fn check_once<P: Pager>(pager: &P, horizon: &dyn Horizon) -> Report {
+    let mut checker = Checker {
+        pager,
+        horizon,
+        report: Report::default(),
+        blocks: HashSet::new(),
+        end: 0,
+        live: HashSet::new(),
+    };
     if let Err(error) = checker.check_index() {
         checker.problem(error);
     }
@@ -324,7 +346,10 @@ impl<P: Pager> Checker<'_, P> {
         self.claim_blocks(&meta.pool);
         self.claim_blocks(&meta.flush_claim);
         self.claim_blocks(&meta.merge_claim);
-        for entry in meta.retired() {
+        self.claim_blocks(&meta.large_claim);
+        // What the horizon has passed may be in use again.
+        let waiting = meta.retired().iter().filter(|entry| !self.horizon.is_past(entry.stamp));
+        for entry in waiting {
             let mut runs = Vec::new();
             retired_runs(self.pager, entry.page, &mut runs)?;
             self.claim_blocks(&runs);

@@ -23,6 +23,8 @@ pub enum Problem {
     },
     /// It is a page of ours, but not the one that belongs here.
     Misplaced,
+    /// The page is sound: whoever works on the index was asked to stop.
+    Stopped,
     /// A field contradicts the page's size or the rest of the index.
     Damaged(&'static str),
 }

@@ -18,6 +18,7 @@ pub struct MemPager {
     pages: Rc<RefCell<Vec<Rc<PageBytes>>>>,
     commits: Cell<u64>,
     commits_max: Cell<Option<u64>>,
+    meanwhile: RefCell<Option<Rc<dyn Fn()>>>,
 }
 
 /// A page that is being read.
@@ -52,6 +53,11 @@ impl MemPager {
     /// Ends the crash: what was committed before it is there, pages that no commit filled are zero.
     pub fn restart(&self) {
         self.commits_max.set(None);
+    }
+
+    /// Runs `work` once, when the store is next asked to grow.
+    pub fn when_growing(&self, work: Rc<dyn Fn()>) {
+        *self.meanwhile.borrow_mut() = Some(work);
     }
 
     /// A sink for whole pages.
@@ -95,6 +101,11 @@ impl Pager for MemPager {
     }
 
     fn extend_to(&self, blocks: BlockNumber) {
+        // Others work while a file grows.
+        let meanwhile = self.meanwhile.take();
+        if let Some(work) = &meanwhile {
+            work();
+        }
         let mut pages = self.pages.borrow_mut();
         while pages.len() < blocks as usize {
             pages.push(Rc::new([0; PAGE_SIZE]));
@@ -111,8 +122,7 @@ pub struct MemSink {
 impl PageSink for MemSink {
     fn write(&mut self, block: BlockNumber, page: &PageBytes) -> Result<(), PageError> {
         let mut pages = self.pages.borrow_mut();
-        let count = pages.len().max(block as usize + 1);
-        pages.resize_with(count, || Rc::new([0; PAGE_SIZE]));
+        assert!((block as usize) < pages.len(), "a block is written that the file does not have");
         if !self.is_down {
             pages[block as usize] = Rc::new(*page);
         }

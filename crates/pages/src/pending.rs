@@ -61,7 +61,7 @@ pub struct Backlog {
 pub fn append<P: Pager>(
     pager: &P,
     meta: &Meta,
-    (stripe, now): (usize, u64),
+    (stripe, now): (usize, &dyn Fn() -> u64),
     entry: &PendingEntry,
     own: &[u8],
 ) -> Result<Option<Backlog>, PageError> {
@@ -89,7 +89,7 @@ pub fn append<P: Pager>(
         if chain.number == 0 {
             row.start_chain(&mut change, &mut meta, stripe)?;
             if meta.pending_since == 0 {
-                meta.pending_since = now;
+                meta.pending_since = now();
             }
         } else {
             row.extend_chain(&mut change, &mut meta, stripe)?;
@@ -114,7 +114,7 @@ impl NewPage<'_> {
         meta: &mut Meta,
         stripe: usize,
     ) -> Result<(), PageError> {
-        let (number, block) = (meta.draw_number(), meta.draw_block());
+        let (number, block) = (meta.draw_number()?, meta.draw_block()?);
         self.write(change, number, block)?;
         meta.stripes[stripe] = Chain { number, head: block, tail: block, pages: 1 };
         Ok(())
@@ -130,7 +130,7 @@ impl NewPage<'_> {
         let chain = meta.stripes[stripe];
         let tail = change.page(chain.tail)?;
         self.entries.check(tail, chain.tail, chain.number)?;
-        let block = meta.draw_block();
+        let block = meta.draw_block()?;
         page::set_next(tail, block);
         self.write(change, chain.number, block)?;
         meta.stripes[stripe] = Chain { tail: block, pages: chain.pages + 1, ..chain };

@@ -61,10 +61,10 @@ pub fn read<P: Pager>(
     Ok(end)
 }
 
-/// Marks the rows of a segment that `is_dead` names; returns (marked now, alive after).
+/// Marks those of `rows` of a segment that `is_dead` names; returns (marked now, alive after).
 ///
 /// One change per page that has something to mark. A page is examined under a share lock and again under the
-/// exclusive lock of its change; nobody else sets marks meanwhile (one maintainer per index at a time), so both see
+/// exclusive lock of its change; nobody else sets marks meanwhile (they are set under the space lock), so both see
 /// the same entries.
 ///
 /// # Errors
@@ -73,15 +73,16 @@ pub fn mark_dead<P: Pager>(
     pager: &P,
     segment: u32,
     header: &SegmentHeader,
+    rows: std::ops::Range<u32>,
     is_dead: &mut dyn FnMut(HeapTid) -> bool,
 ) -> Result<(u64, u64), PageError> {
     let (mut marked, mut alive) = (0, 0);
-    let mut row = 0;
+    let (mut row, end) = (rows.start, rows.end.min(header.rows));
     let mut entries = Vec::new();
-    while row < header.rows {
+    while row < end {
         entries.clear();
         let first = row;
-        row = read(pager, segment, header, row..header.rows, &mut entries)?;
+        row = read(pager, segment, header, row..end, &mut entries)?;
         let mut dead = Vec::new();
         for (at, entry) in entries.iter().enumerate() {
             if entry.is_dead() {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, Random, Value, clustered, values_of};
+use common::{Clock, Index, Random, Value, clustered, values_of};
 use pages::check::check;
 use pages::row::Element;
 
@@ -47,7 +47,7 @@ fn crash_inserts(element: Element, rows: &[Value], crash_after: u64) {
         }
     }
     index.pager.restart();
-    let report = check(&index.pager);
+    let report = check(&index.pager, &Clock::default());
     assert!(report.is_sound(), "after {crash_after} commits: {report:?}");
     let found = live_values(&index, &rows[0]);
     assert!(found.len() >= acknowledged, "{} of {acknowledged} after {crash_after}", found.len());
@@ -56,7 +56,7 @@ fn crash_inserts(element: Element, rows: &[Value], crash_after: u64) {
         index.insert_value(row, row, vector).expect("room");
     }
     assert_eq!(live_values(&index, &rows[0]).len(), 160);
-    assert!(check(&index.pager).is_sound());
+    assert!(check(&index.pager, &Clock::default()).is_sound());
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn vacuum_may_stop_anywhere_and_go_on() {
         index.pager.crash_after(crash_after);
         index.delete(|row| row % 3 == 0).expect("sound");
         index.pager.restart();
-        assert!(check(&index.pager).is_sound());
+        assert!(check(&index.pager, &Clock::default()).is_sound());
         index.delete(|row| row % 3 == 0).expect("sound");
         let expected: Vec<usize> = (0..2_600).filter(|row| row % 3 != 0).collect();
         assert_eq!(live_rows(&index, &rows[0]), expected);
@@ -100,7 +100,7 @@ fn random_work_agrees_with_a_set() {
         }
         assert_eq!(live_rows(&index, &rows[next - 1]), model.iter().copied().collect::<Vec<_>>());
     }
-    let report = check(&index.pager);
+    let report = check(&index.pager, &Clock::default());
     assert!(report.is_sound(), "{report:?}");
     assert_eq!(report.segment_rows + report.pending_rows, model.len() as u64);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, Random, Value, values_of};
+use common::{Clock, Index, Random, Value, values_of};
 use pages::PAGE_SIZE;
 use pages::check::check;
 use pages::error::Problem;
@@ -47,7 +47,7 @@ fn exercise(index: &Index, query: &Value) {
     if !is_same || meta.dim as usize != space.dim() {
         return;
     }
-    let _ = check(&index.pager);
+    let _ = check(&index.pager, &Clock::default());
     let _ = index.search_value(query, Effort::Adaptive { gamma: 1.1, expansions_min: 0 }, usize::MAX);
     let _ = index.search_value(query, Effort::Pool { ef: 10 }, 20);
 }
@@ -60,7 +60,7 @@ fn random_damage_never_panics_or_loops() {
         for round in 0..1_500 {
             damage_once(&index, &rows[5], round, &mut random);
         }
-        assert!(check(&index.pager).is_sound(), "{case:?}");
+        assert!(check(&index.pager, &Clock::default()).is_sound(), "{case:?}");
     }
 }
 
@@ -103,13 +103,13 @@ fn checker_names_blocks(case: Case) {
         let version = u16::from(FORMAT_VERSION) + 1;
         for (bad, problem) in [(foreign, Problem::Foreign), (newer, Problem::Newer { version })] {
             index.pager.overwrite(block, &bad);
-            let report = check(&index.pager);
+            let report = check(&index.pager, &Clock::default());
             let is_named = report.problems.iter().any(|e| e.block == block && e.problem == problem);
             assert!(is_named, "block {block}: {report:?}");
         }
         index.pager.overwrite(block, &good);
     }
-    assert!(check(&index.pager).is_sound());
+    assert!(check(&index.pager, &Clock::default()).is_sound());
 }
 
 /// A node whose estimates are no numbers would be found by nobody.
@@ -123,7 +123,7 @@ fn the_checker_sees_factors_that_are_no_numbers() {
     let at = CONTENT_START + plan.factors_offset(1) + 6;
     bad[at..at + 2].copy_from_slice(&0x7FC0u16.to_ne_bytes());
     index.pager.overwrite(block, &bad);
-    let problems = check(&index.pager).problems;
+    let problems = check(&index.pager, &Clock::default()).problems;
     assert!(problems.iter().any(|error| error.block == block), "{problems:?}");
 }
 
@@ -148,6 +148,6 @@ fn headers_of_flat_segments_that_contradict_themselves() {
         header.store_new(&mut page, segment.segment);
         index.pager.overwrite(block, &page);
         assert!(index.segments().is_err(), "{header:?}");
-        assert!(check(&index.pager).problems.iter().any(|error| error.block == block));
+        assert!(check(&index.pager, &Clock::default()).problems.iter().any(|error| error.block == block));
     }
 }

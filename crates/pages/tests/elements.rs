@@ -4,7 +4,7 @@ mod common;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, Random, Value, bits, sparse, values_of};
+use common::{Clock, Index, Random, Value, bits, sparse, values_of};
 use pages::row::Element;
 
 const BIT_METRICS: [Metric; 2] = [Metric::Hamming, Metric::Jaccard];
@@ -35,7 +35,7 @@ fn recall_is_high_for_bits() {
         let (rows, queries) = all.split_at(count);
         for metric in BIT_METRICS {
             let index = Index::build_values(Element::Bit, metric, dim, &[rows]);
-            let report = pages::check::check(&index.pager);
+            let report = pages::check::check(&index.pager, &Clock::default());
             assert!(report.is_sound(), "{report:?}");
             let recall = recall(&index, metric, rows, queries);
             assert!(recall >= 0.95, "{metric:?} dim {dim}: {recall}");
@@ -51,7 +51,7 @@ fn recall_is_high_for_sparse_vectors() {
         let (rows, queries) = all.split_at(count);
         for metric in SPARSE_METRICS {
             let index = Index::build_values(Element::Sparse, metric, dim, &[rows]);
-            let report = pages::check::check(&index.pager);
+            let report = pages::check::check(&index.pager, &Clock::default());
             assert!(report.is_sound(), "{report:?}");
             let recall = recall(&index, metric, rows, queries);
             assert!(recall >= least, "{metric:?} dim {dim}: {recall}");
@@ -106,7 +106,7 @@ fn sparse_vectors_of_every_length() {
     for metric in [Metric::L2, Metric::InnerProduct, Metric::L1] {
         let index = Index::build_values(Element::Sparse, metric, dim, &[&rows]);
         rows.iter().enumerate().for_each(|(at, x)| index.insert_value(at, rows.len() + at, x).expect("room"));
-        let report = pages::check::check(&index.pager);
+        let report = pages::check::check(&index.pager, &Clock::default());
         assert!(report.is_sound(), "{report:?}");
         assert_eq!((report.segment_rows, report.pending_rows), (13, 13));
         let query = &rows[4];
@@ -132,7 +132,7 @@ fn equal_rows_share_a_node() {
         let copies: Vec<Value> = (0..2_000).map(|at| rows[at % 3].clone()).collect();
         rows.extend(copies);
         let index = Index::build_values(element, metric, 500, &[&rows]);
-        let report = pages::check::check(&index.pager);
+        let report = pages::check::check(&index.pager, &Clock::default());
         assert!(report.is_sound(), "{report:?}");
         assert_eq!((report.nodes, report.segment_rows), (700, 2_700));
         for at in [0, 5, 699] {

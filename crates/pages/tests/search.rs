@@ -4,7 +4,7 @@ mod common;
 
 use ann::Metric;
 use ann::search::Effort;
-use common::{Index, clustered, operator};
+use common::{Clock, Index, clustered, operator};
 
 const METRICS: [Metric; 4] = [Metric::L2, Metric::InnerProduct, Metric::Cosine, Metric::L1];
 
@@ -85,7 +85,7 @@ fn a_group_of_equal_rows_hides_nobody() {
     let copy = rows[17].clone();
     rows.extend(std::iter::repeat_n(copy, 5_000));
     let index = Index::build(Metric::L2, dim, &[&rows]);
-    let report = pages::check::check(&index.pager);
+    let report = pages::check::check(&index.pager, &Clock::default());
     assert!(report.is_sound(), "{report:?}");
     assert_eq!((report.nodes, report.segment_rows), (3_000, 8_000));
     for at in (0..3_000).step_by(97) {

@@ -4,7 +4,7 @@ mod common;
 
 use ann::Metric;
 use ann::search::{Continuation, Effort, Stream};
-use common::{Index, Value, values_of};
+use common::{Clock, Index, Value, values_of};
 use pages::check::check;
 use pages::row::Element;
 use pages::segment::build::Navigator;
@@ -80,7 +80,7 @@ fn recall_is_high_over_segments_of_every_kind() {
         let (rows, queries) = all.split_at(4_000);
         for layout in layouts {
             let index = build(case, rows, layout);
-            let report = check(&index.pager);
+            let report = check(&index.pager, &Clock::default());
             assert!(report.is_sound(), "{case:?} {layout:?}: {report:?}");
             let default = calibrated(&index, &queries[0], 0.95);
             // In few dimensions the largest products are with rows unlike the query: calibration sees less of that.
@@ -124,7 +124,7 @@ fn flat_segments_are_flat_where_there_are_codes() {
         for &case in cases {
             let rows = values_of(case.0, 700, case.2, 4, 2);
             let index = build(case, &rows, &[(700, Flat)]);
-            let report = check(&index.pager);
+            let report = check(&index.pager, &Clock::default());
             assert!(report.is_sound(), "{case:?}: {report:?}");
             assert_eq!((report.segment_rows, report.free_blocks), (700, 0));
             let state = index.segments().expect("sound").remove(0);
@@ -141,7 +141,7 @@ fn flat_segments_of_every_size() {
     // 100 dimensions have routers of 400 lanes.
     for count in [0usize, 1, 2, 9, 31, 399, 400, 401, 801, 1_200, 2_000] {
         let index = build(case, &rows[..count], &[(count, Flat)]);
-        let report = check(&index.pager);
+        let report = check(&index.pager, &Clock::default());
         assert!(report.is_sound(), "{count}: {report:?}");
         let effort = Effort::Adaptive { gamma: 1.2, expansions_min: 0 };
         let found = index.search_value(&rows[0], effort, usize::MAX).expect("sound");

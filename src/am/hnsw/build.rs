@@ -278,7 +278,7 @@ impl<'b> Build<'b> {
             BuildError::TooManyRows => IndexError::TooManyRows,
         })?;
         progress::phase(progress::Phase::WritingPages);
-        let segment = self.meta.draw_number();
+        let segment = self.meta.draw_number().map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
         let entry = build::write(&pager, self.pages, &self.space, segment, prepared)

@@ -86,6 +86,7 @@ impl OpenIndex {
                 if let Some(parsed) = known.clone().filter(is_current) {
                     return Ok((meta, parsed));
                 }
+                entry.hints.forget_length();
                 match parse(&pager, &meta, known.as_deref()) {
                     Ok(parsed) => {
                         let parsed = Rc::new(parsed);

@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::inspect;
-use super::maintain::{Cause, Flushed, Merged, Scope};
+use super::maintain::{self, Cause, Flushed, Lane, Merged, Scope};
 use super::timed;
 use super::worker::{self, Requested};
 use crate::error::{AccessError, IndexError};
@@ -34,7 +34,9 @@ pub fn merge(oid: u32) -> Result<(u64, Merged), IndexError> {
     with_index(oid, c"proxima.merge()", |index| {
         let (mut merges, mut sum) = (0, Merged::default());
         // SAFETY: `with_index` has opened and locked it.
-        while let Some(merged) = unsafe { timed::merge(index, Scope::All, true, &mut || false)? } {
+        let before = unsafe { maintain::next_number(index)? };
+        // SAFETY: as above.
+        while let Some(merged) = unsafe { timed::merge(index, Scope::All(before), true, &mut || false)? } {
             merges += 1;
             sum.segments += merged.segments;
             sum.rows += merged.rows;
@@ -52,7 +54,7 @@ pub fn merge(oid: u32) -> Result<(u64, Merged), IndexError> {
 /// As [`flush`].
 pub fn request_merge(oid: u32) -> Result<Requested, IndexError> {
     // SAFETY: `with_index` has opened and locked it.
-    with_index(oid, c"request_merge()", |index| Ok(unsafe { worker::request(index) }))
+    with_index(oid, c"request_merge()", |index| Ok(unsafe { worker::request(index, Lane::Small) }))
 }
 
 /// Opens an index of ours for maintenance, hands it to `work`, closes it.

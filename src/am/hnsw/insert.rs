@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::cache::OpenIndex;
-use super::maintain::{self, Cause, Scope};
+use super::maintain::{self, Cause, Lane, Scope};
 use super::options::pending_limits;
 use super::timed;
 use super::worker::{self, Requested};
@@ -24,7 +24,7 @@ use crate::pg::detoast::Detoasted;
 use crate::pg::{tid, time};
 use crate::storage::RelationPager;
 
-/// How long a writer waits at most for merges that are behind: inserts go on, at 10,000 rows a second.
+/// How long a writer waits at most for merges that are behind: 10,000 rows a second go on whatever happens.
 const WAIT_PER_ROW_US: u64 = 100;
 
 /// See the module's head.
@@ -69,7 +69,8 @@ unsafe fn insert(
     let pager = unsafe { RelationPager::new(index, &open.hints) };
     let now = time::statement_start();
     let rows_per_page = open.meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u64;
-    let backlog = pending::append(&pager, &open.meta, (stripe(), now), &entry, &own).map_err(damaged)?;
+    let backlog =
+        pending::append(&pager, &open.meta, (stripe(), &time::now), &entry, &own).map_err(damaged)?;
     let since = backlog.map_or(open.meta.pending_since, |backlog| backlog.since);
     let is_old = |age_max: u64| age_max > 0 && since > 0 && now.saturating_sub(since) > age_max;
     // SAFETY: as above.
@@ -91,21 +92,36 @@ unsafe fn insert(
 unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
     unsafe {
-        let Some(flushed) = timed::flush(index, cause, false)? else { return Ok(()) };
-        if !maintain::merge_is_due(index)? {
+        // Another process may be flushing, or the manifest may have no place left: then merges are due all the more.
+        let flushed = tolerate(timed::flush(index, cause, false))?.unwrap_or_default();
+        if maintain::merge_is_due(index, Lane::Large)? {
+            worker::request(index, Lane::Large);
+        }
+        if !maintain::merge_is_due(index, Lane::Small)? {
             return Ok(());
         }
-        match worker::request(index) {
+        match worker::request(index, Lane::Small) {
             Requested::Started | Requested::Running => {
                 let limit = Duration::from_micros(flushed.rows * WAIT_PER_ROW_US);
                 maintain::wait_for_merges(index, limit)?;
             }
-            Requested::NoWorker | Requested::NotPossible => {
-                timed::merge(index, Scope::Small, false, &mut || false)?;
+            Requested::NoWorker | Requested::Busy | Requested::NotPossible => {
+                tolerate(timed::merge(index, Scope::Share, false, &mut || false))?;
             }
         }
     }
     Ok(())
+}
+
+/// Want of memory or threads is no reason why an insert should fail: maintenance can be done later.
+fn tolerate<T>(result: Result<Option<T>, IndexError>) -> Result<Option<T>, IndexError> {
+    match result {
+        Err(error) if error.is_want_of_resources() => {
+            crate::error::warn_maintenance(error);
+            Ok(None)
+        }
+        result => result,
+    }
 }
 
 /// The stripe that this backend appends to.

@@ -235,6 +235,8 @@ impl Inspected {
         let hints = BufferHints::default();
         // SAFETY: the index is open while `self` lives.
         let pager = unsafe { RelationPager::new(self.0, &hints) };
-        check::check(&pager)
+        // SAFETY: as above.
+        let horizon = unsafe { IndexHorizon::new(self.0) };
+        check::check(&pager, &horizon)
     }
 }

@@ -13,11 +13,12 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use ann::build::{BuildError, Control};
-use pages::error::PageError;
-use pages::format::meta::{Meta, SEGMENTS_MAX};
+use pages::error::{PageError, Problem};
+use pages::format::meta::{Meta, SEGMENTS_MAX, SegmentEntry};
 use pages::maintain::{self, Horizon, Host, Limits, LoadError, Slot, Sources, Step, Task};
 use pages::pager::Pager;
 use pages::pending;
+use pages::row::Element;
 use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
 use pages::space::Space;
@@ -31,10 +32,13 @@ use crate::pg::horizon::IndexHorizon;
 use crate::pg::lock::WorkLock;
 use crate::pg::threads::{self, Unfinished};
 use crate::pg::{progress, time};
-use crate::storage::{ClaimedPages, RelationPager};
+use crate::storage::{ClaimedPages, RelationPager, Stop};
 
-pub use pages::maintain::Cause;
+pub use pages::maintain::{Cause, Lane};
 
+/// Rows of flat segments up to which writers do not wait, and over how many more their wait grows to its limit.
+const BACKLOG_FREE: u64 = 96 * 1024;
+const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
 /// Places in the manifest that a flush leaves to merges.
@@ -49,19 +53,30 @@ pub enum Work {
     Space = 0,
     /// Moving pending rows into a segment.
     Flush = 1,
-    /// Merging segments.
+    /// Merging flat segments.
     Merge = 2,
+    /// Merging graphs.
+    LargeMerge = 3,
+}
+
+impl From<Lane> for Work {
+    fn from(lane: Lane) -> Self {
+        match lane {
+            Lane::Small => Self::Merge,
+            Lane::Large => Self::LargeMerge,
+        }
+    }
 }
 
 /// What a merge may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// What is due.
-    Due,
-    /// Of that only what is small: a writer's bounded share.
-    Small,
-    /// Everything that memory allows.
-    All,
+    /// What is due in a lane.
+    Due(Lane),
+    /// A writer's bounded share of what is due in the small lane.
+    Share,
+    /// Everything that memory allows, of segments with numbers below this.
+    All(u32),
 }
 
 /// What a flush did.
@@ -103,9 +118,9 @@ pub unsafe fn flush(
     // SAFETY: by the contract.
     let Some(_lock) = (unsafe { lock(index, Work::Flush, wait) }) else { return Ok(None) };
     // SAFETY: by the contract.
-    let open = unsafe { OpenIndex::new(index)? };
+    let open = unsafe { open(index)? };
     // SAFETY: by the contract.
-    let job = unsafe { JobHost::new(index, &open, Navigator::Flat) };
+    let job = unsafe { JobHost::new(index, &open, Navigator::Flat, None) };
     if open.meta.segments().len() + PLACES_LEFT >= SEGMENTS_MAX {
         return Ok(None);
     }
@@ -113,13 +128,14 @@ pub unsafe fn flush(
     pending::seal(&job.pager).map_err(damaged)?;
     job.pause(Step::Sealed);
     let meta = Meta::load(&*job.pager.read(0).map_err(damaged)?).map_err(damaged)?;
-    let rows_per_page = meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u64;
-    let mut rows = 0;
+    let rows_per_page = meta.pending_entries().map_or(1, |entries| entries.typical_per_page()) as u32;
+    let mut bytes = 0;
     let chains = meta.sealed().iter().copied().take_while(|chain| {
         // At least one, whatever memory there is.
-        let is_first = rows == 0;
-        rows += u64::from(chain.pages) * rows_per_page;
-        is_first || rows <= job.rows_max
+        let is_first = bytes == 0;
+        let rows = chain.pages.saturating_mul(rows_per_page);
+        bytes += job.limits.bytes_of(&SegmentEntry { rows, pages: chain.pages, ..SegmentEntry::NONE });
+        is_first || bytes <= job.limits.bytes_max
     });
     let sources = Sources { chains: chains.collect(), segments: Vec::new() };
     if sources.chains.is_empty() {
@@ -142,24 +158,44 @@ pub unsafe fn merge(
     wait: bool,
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Merged>, IndexError> {
+    let lane = match scope {
+        Scope::Due(lane) => lane,
+        Scope::Share => Lane::Small,
+        Scope::All(_) => Lane::Large,
+    };
     // SAFETY: by the contract.
-    let Some(_lock) = (unsafe { lock(index, Work::Merge, wait) }) else { return Ok(None) };
+    let Some(_lock) = (unsafe { lock(index, lane.into(), wait) }) else { return Ok(None) };
+    // SAFETY: by the contract. Who merges everything merges flat segments, too.
+    let _small = match scope {
+        Scope::All(_) => match unsafe { lock(index, Work::Merge, wait) } {
+            None => return Ok(None),
+            small => small,
+        },
+        Scope::Due(_) | Scope::Share => None,
+    };
     // SAFETY: by the contract.
-    let open = unsafe { OpenIndex::new(index)? };
+    let open = unsafe { open(index)? };
+    let stop = RefCell::new(stop);
+    let must_stop = || (stop.borrow_mut())();
     // SAFETY: by the contract; a plain setting.
-    let (job, workers) =
-        unsafe { (JobHost::new(index, &open, Navigator::Graph), pg_sys::max_parallel_maintenance_workers) };
-    let limits = Limits { rows_max: job.rows_max, small_only: scope == Scope::Small };
+    let (job, workers) = unsafe {
+        let job = JobHost::new(index, &open, Navigator::Graph, Some(&must_stop));
+        (job, pg_sys::max_parallel_maintenance_workers)
+    };
+    let limits = Limits { is_share: scope == Scope::Share, ..job.limits };
     let segments = open.meta.segments();
     let due = match scope {
-        Scope::All => maintain::whole(segments, &limits).map(|sources| (sources, Cause::Request)),
-        Scope::Due | Scope::Small => maintain::due(segments, &limits),
+        Scope::All(before) => {
+            maintain::whole(segments, before, &limits).map(|sources| (sources, Cause::Request))
+        }
+        Scope::Due(_) | Scope::Share => maintain::due(segments, lane, &limits),
     };
     let Some((sources, cause)) = due else { return Ok(None) };
     // What nobody waits for leaves the other processors to those who work.
-    let threads = if scope == Scope::All { workers.max(0) as usize + 1 } else { 1 };
-    let job = JobHost { stop: Some(RefCell::new(stop)), threads, ..job };
-    match job.run(Slot::Merge, &sources, cause) {
+    let threads = if matches!(scope, Scope::All(_)) { workers.max(0) as usize + 1 } else { 1 };
+    let job = JobHost { threads, ..job };
+    let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
+    match job.run(slot, &sources, cause) {
         Ok(done) => {
             Ok(Some(Merged { segments: done.sources, rows: done.rows, dead: done.dead, pages: done.pages }))
         }
@@ -168,22 +204,21 @@ pub unsafe fn merge(
     }
 }
 
-/// Whether a merge is due, by the manifest.
+/// Whether a merge of a lane is due, by the manifest.
 ///
 /// # Errors
 /// If a page is damaged.
 ///
 /// # Safety
 /// As [`flush`].
-pub unsafe fn merge_is_due(index: pg_sys::Relation) -> Result<bool, IndexError> {
+pub unsafe fn merge_is_due(index: pg_sys::Relation, lane: Lane) -> Result<bool, IndexError> {
     // SAFETY: by the contract.
-    let open = unsafe { OpenIndex::new(index)? };
-    let options = build_options(&open.meta, Navigator::Graph);
-    let limits = Limits { rows_max: rows_max(&open.parsed.space, &options), small_only: false };
-    Ok(maintain::due(open.meta.segments(), &limits).is_some())
+    let open = unsafe { open(index)? };
+    let limits = limits(&open.parsed.space, &build_options(&open.meta, Navigator::Graph));
+    Ok(maintain::due(open.meta.segments(), lane, &limits).is_some())
 }
 
-/// Waits while merges are too far behind, but at most `limit`; interrupts end the wait.
+/// Waits for merges that are behind, the longer the farther they are, at most `limit`; interrupts end the wait.
 ///
 /// # Errors
 /// If a page is damaged.
@@ -195,10 +230,12 @@ pub unsafe fn wait_for_merges(index: pg_sys::Relation, limit: Duration) -> Resul
     loop {
         // SAFETY: by the contract.
         let open = unsafe { OpenIndex::new(index)? };
-        if !maintain::is_behind(open.meta.segments()) || start.elapsed() >= limit {
+        let behind = maintain::backlog(open.meta.segments()).saturating_sub(BACKLOG_FREE);
+        let share = (behind as f64 / BACKLOG_RANGE).min(1.0);
+        if start.elapsed() >= limit.mul_f64(share) {
             return Ok(());
         }
-        time::sleep(WAIT_TURN.min(limit));
+        time::sleep(WAIT_TURN);
     }
 }
 
@@ -222,9 +259,51 @@ fn build_options(meta: &Meta, navigator: Navigator) -> BuildOptions {
     }
 }
 
-/// Rows that memory allows in one job.
-fn rows_max(space: &Space, options: &BuildOptions) -> u64 {
-    (guc::maintenance_memory() / build::bytes_per_row(space, options)).max(1)
+/// What memory allows in one job.
+fn limits(space: &Space, options: &BuildOptions) -> Limits {
+    Limits {
+        bytes_max: guc::maintenance_memory(),
+        bytes_per_row: build::bytes_per_row(space, options),
+        is_varying: space.element() == Element::Sparse,
+        is_share: false,
+    }
+}
+
+/// Opens the index under the space lock: VACUUM's snapshot keeps nobody from using blocks again, and this reads the
+/// headers of all segments.
+///
+/// # Safety
+/// As [`flush`].
+unsafe fn open(index: pg_sys::Relation) -> Result<OpenIndex, IndexError> {
+    // SAFETY: by the contract.
+    unsafe {
+        let _lock = WorkLock::poll(index, Work::Space as u32);
+        OpenIndex::new(index)
+    }
+}
+
+/// The number that the next segment or chain will have.
+///
+/// # Errors
+/// If the meta page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn next_number(index: pg_sys::Relation) -> Result<u32, IndexError> {
+    // SAFETY: by the contract.
+    Ok(unsafe { open(index)? }.meta.next_segment)
+}
+
+/// How many segments there are.
+///
+/// # Errors
+/// If the meta page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn segments(index: pg_sys::Relation) -> Result<usize, IndexError> {
+    // SAFETY: by the contract.
+    Ok(unsafe { open(index)? }.meta.segments().len())
 }
 
 /// An index with a job to be done.
@@ -234,10 +313,10 @@ struct JobHost<'s> {
     pager: RelationPager<'s>,
     horizon: IndexHorizon,
     options: BuildOptions,
-    rows_max: u64,
+    limits: Limits,
     threads: usize,
     /// Says whether to give up.
-    stop: Option<RefCell<&'s mut dyn FnMut() -> bool>>,
+    stop: Option<Stop<'s>>,
 }
 
 /// What ends a job.
@@ -264,12 +343,18 @@ impl From<LoadError> for JobError {
 impl<'s> JobHost<'s> {
     /// # Safety
     /// As [`flush`]; `open` is this index.
-    unsafe fn new(index: pg_sys::Relation, open: &'s OpenIndex, navigator: Navigator) -> Self {
+    unsafe fn new(
+        index: pg_sys::Relation,
+        open: &'s OpenIndex,
+        navigator: Navigator,
+        stop: Option<Stop<'s>>,
+    ) -> Self {
         let options = build_options(&open.meta, navigator);
-        let rows_max = rows_max(&open.parsed.space, &options);
+        let limits = limits(&open.parsed.space, &options);
         // SAFETY: by the contract; the values do not outlive the call that has the contract.
-        let (pager, horizon) = unsafe { (RelationPager::new(index, &open.hints), IndexHorizon::new(index)) };
-        Self { index, open, pager, horizon, options, rows_max, threads: 1, stop: None }
+        let (pager, horizon) =
+            unsafe { (RelationPager::new(index, &open.hints).with_stop(stop), IndexHorizon::new(index)) };
+        Self { index, open, pager, horizon, options, limits, threads: 1, stop }
     }
 
     fn run(&self, slot: Slot, sources: &Sources, cause: Cause) -> Result<maintain::Outcome, IndexError> {
@@ -283,27 +368,30 @@ impl<'s> JobHost<'s> {
     }
 
     fn page_error(&self, error: PageError) -> IndexError {
+        if error.problem == Problem::Stopped {
+            return IndexError::Stopped;
+        }
         // SAFETY: the index is open while this lives.
         unsafe { IndexError::page(self.index, error) }
     }
 
     fn must_stop(&self) -> bool {
-        self.stop.as_ref().is_some_and(|stop| (stop.borrow_mut())())
+        self.stop.is_some_and(|stop| stop())
     }
 }
 
 impl<'s> Host for JobHost<'s> {
     type Error = JobError;
     type Pager = RelationPager<'s>;
-    type Sink = ClaimedPages;
+    type Sink = ClaimedPages<'s>;
 
     fn pager(&self) -> &RelationPager<'s> {
         &self.pager
     }
 
-    fn sink(&self) -> ClaimedPages {
+    fn sink(&self) -> ClaimedPages<'s> {
         // SAFETY: the index is open while this lives; jobs write claimed blocks only.
-        unsafe { ClaimedPages::new(self.index) }
+        unsafe { ClaimedPages::new(self.index, self.stop) }
     }
 
     fn horizon(&self) -> &dyn Horizon {
@@ -316,7 +404,7 @@ impl<'s> Host for JobHost<'s> {
 
     fn with_space_lock<R>(&self, work: &mut dyn FnMut() -> Result<R, PageError>) -> Result<R, PageError> {
         // SAFETY: the index is open while this lives, and jobs call this without a page in hand.
-        let _lock = unsafe { WorkLock::wait(self.index, Work::Space as u32) };
+        let _lock = unsafe { WorkLock::poll(self.index, Work::Space as u32) };
         work()
     }
 

@@ -6,21 +6,19 @@
 //! keeps flushes and merges from moving rows past it. VACUUM's cleanup flushes and merges.
 
 use pages::error::{PageError, Problem};
-use pages::maintain::{Marked, bulk_delete as bulk_delete_pages};
+use pages::maintain::{BulkDelete, Marked};
 use pages::tids::HeapTid;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::cache::OpenIndex;
-use super::maintain::{Cause, Scope, Work};
+use super::maintain::{self, Cause, Lane, Scope, Work};
 use super::timed;
+use super::worker::{self, Requested};
 use crate::error::{IndexError, OrReport};
+use crate::pg::buffer::BufferHints;
 use crate::pg::lock::WorkLock;
 use crate::pg::{compat, tid};
 use crate::storage::RelationPager;
-
-/// TIDs between two looks at the cost-based delay.
-const DELAY_TIDS: u64 = 1000;
 
 /// Marks the rows that the callback names. No buffer lock is held while the callback runs, nor on return.
 #[pg_guard]
@@ -33,12 +31,7 @@ pub unsafe extern "C-unwind" fn ambulkdelete(
     // SAFETY: PostgreSQL passes a valid info with an open index, and the callback with its state.
     unsafe {
         let stats = ensure_stats(stats);
-        let mut seen = 0;
         let mut is_dead = |row: HeapTid| {
-            seen += 1;
-            if seen % DELAY_TIDS == 0 {
-                compat::vacuum_delay_point();
-            }
             let mut pointer = tid::to_pg(row);
             callback.is_some_and(|callback| {
                 pg_sys::ffi::pg_guard_ffi_boundary(|| callback(&raw mut pointer, callback_state))
@@ -68,25 +61,60 @@ unsafe fn bulk_delete(
     index: pg_sys::Relation,
     is_dead: &mut dyn FnMut(HeapTid) -> bool,
 ) -> Result<Marked, IndexError> {
+    // Without hints every page counts for the cost-based delay. Nothing but the meta page is read before the lock.
+    let hints = BufferHints::default();
     // SAFETY: the index is open, by the callback's contract.
-    let open = unsafe { OpenIndex::new(index)? };
-    // SAFETY: as above.
-    let pager = unsafe { RelationPager::new(index, &open.hints) };
-    bulk_delete_pages(&pager, is_dead, &mut |step| {
+    let pager = unsafe { RelationPager::new(index, &hints) };
+    let mut pass = BulkDelete::default();
+    loop {
         // SAFETY: as above; no buffer is locked between steps.
-        let _lock = unsafe { WorkLock::wait(index, Work::Space as u32) };
-        step()
-    })
-    // SAFETY: as above.
-    .map_err(|error| unsafe { IndexError::page(index, error) })
+        let goes_on = unsafe {
+            let _lock = WorkLock::poll(index, Work::Space as u32);
+            pass.step(&pager, is_dead)
+        };
+        // SAFETY: as above.
+        if !goes_on.map_err(|error| unsafe { IndexError::page(index, error) })? {
+            return Ok(pass.marked());
+        }
+        // SAFETY: as above; no lock is held while it sleeps.
+        unsafe { compat::vacuum_delay_point() };
+    }
 }
 
-/// What VACUUM does besides: pending rows become a segment, merges that are due and that no other process does.
+/// What VACUUM does besides: pending rows become a segment, and merges that are due are done, by it or, because
+/// autovacuum has other tables to see to, by workers. Nothing of that may end VACUUM: it would not come to freeze the
+/// table.
 unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
-        timed::flush(index, Cause::Vacuum, true)?;
-        while timed::merge(index, Scope::Due, false, &mut || false)?.is_some() {}
+        let flushed = timed::flush(index, Cause::Vacuum, true)?;
+        for lane in [Lane::Small, Lane::Large] {
+            merge(index, lane)?;
+        }
+        if flushed.is_none() {
+            timed::flush(index, Cause::Vacuum, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// The merges of a lane that are due: as many at most as there are segments, so that it ends under inserts.
+unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
+    // SAFETY: the index is open, by the callback's contract.
+    unsafe {
+        let mut rest = maintain::segments(index)?;
+        while rest > 0 && maintain::merge_is_due(index, lane)? {
+            let is_autovacuum = pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER;
+            if is_autovacuum
+                && matches!(worker::request(index, lane), Requested::Started | Requested::Running)
+            {
+                return Ok(());
+            }
+            if timed::merge(index, Scope::Due(lane), false, &mut || false)?.is_none() {
+                return Ok(());
+            }
+            rest -= 1;
+        }
     }
     Ok(())
 }
@@ -104,6 +132,7 @@ pub unsafe extern "C-unwind" fn amvacuumcleanup(
         }
         match clean_up((*info).index) {
             Err(IndexError::Page { error, .. }) if is_foreign(&error) => {}
+            Err(error) if error.is_want_of_resources() => crate::error::warn_maintenance(error),
             result => result.or_report(),
         }
         let is_first = stats.is_null();

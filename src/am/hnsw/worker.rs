@@ -1,8 +1,8 @@
 //! The background worker that merges segments, and how a writer asks for it.
 //!
 //! A worker is for one index. Each merge is a transaction of its own, so locks and snapshots are held no longer than
-//! one; it ends when nothing is due. Two workers for one index do no harm: one has the lock of the work, the other
-//! ends.
+//! one; it ends when nothing is due. There may be two for one index, because merges of graphs take long and flat
+//! segments must not wait for them. More do no harm: they find both kinds of work taken, and end.
 //!
 //! # Who must not wait for it
 //! - Readers and writers: it holds RowExclusiveLock on the index only, as they do.
@@ -23,15 +23,17 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::inspect;
-use super::maintain::{Scope, Work};
+use super::maintain::{Lane, Scope, Work};
 use super::timed;
 use crate::error::{self, IndexError, OrReport};
-use crate::guc::maintenance::{background_merge, pause_until};
+use crate::guc::maintenance::{background_merge, max_merge_workers, pause_until};
 use crate::pg::lock::{self, WorkLock};
 use crate::pg::{compat, relation_name, threads, worker};
 
 /// A backend asks for a worker for an index no more often than this.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+const REQUEST_INTERVAL_MAX: Duration = Duration::from_secs(8);
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(20);
 /// Indexes of which a backend knows when it asked last.
 const REMEMBERED_MAX: usize = 512;
 /// How often a worker looks whether somebody waits for it.
@@ -46,35 +48,54 @@ pub enum Requested {
     Running,
     /// There is no slot for one; the user has been warned once.
     NoWorker,
+    /// There are as many as there may be, for other indexes.
+    Busy,
     /// No worker can see the index, or none is wanted.
     NotPossible,
 }
 
+/// The last request for a lane of an index.
+#[derive(Clone, Copy)]
+struct Asked {
+    when: Instant,
+    answer: Requested,
+    /// No other before this has passed: longer each time that a worker was started and the merge is due again, because
+    /// it may be that workers find nothing to do, or fail.
+    interval: Duration,
+}
+
 thread_local! {
-    static REQUESTS: RefCell<HashMap<pg_sys::Oid, (Instant, Requested)>> = RefCell::new(HashMap::new());
+    static REQUESTS: RefCell<HashMap<(pg_sys::Oid, Lane), Asked>> = RefCell::new(HashMap::new());
     static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Asks for a worker that merges what is due in an index. Neither waits nor raises for want of one.
+/// Asks for a worker that merges what is due in a lane of an index. Neither waits nor raises for want of one.
 ///
 /// # Safety
 /// `index` is open and of one of our methods; this is the backend's main thread, with no buffer lock held.
-pub unsafe fn request(index: pg_sys::Relation) -> Requested {
+pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
     // SAFETY: by the contract.
-    let oid = unsafe { (*index).rd_id };
+    let oid = unsafe { ((*index).rd_id, lane) };
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
-    if let Some((_, answer)) = last.filter(|(when, _)| when.elapsed() < REQUEST_INTERVAL) {
-        return if answer == Requested::Started { Requested::Running } else { answer };
+    if let Some(last) = last.filter(|last| last.when.elapsed() < last.interval) {
+        return if last.answer == Requested::Started { Requested::Running } else { last.answer };
     }
     // SAFETY: by the contract.
-    let answer = unsafe { ask(index) };
+    let answer = unsafe { ask(index, lane) };
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
             if requests.len() >= REMEMBERED_MAX {
                 requests.clear();
             }
-            requests.insert(oid, (Instant::now(), answer));
+            let is_repeated = |last: &Asked| {
+                answer == Requested::Started && last.answer == answer && last.when.elapsed() < FORGOTTEN_AFTER
+            };
+            let interval = match last.filter(is_repeated) {
+                Some(last) => (2 * last.interval).min(REQUEST_INTERVAL_MAX),
+                None => REQUEST_INTERVAL,
+            };
+            requests.insert(oid, Asked { when: Instant::now(), answer, interval });
         });
     }
     if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {
@@ -84,7 +105,7 @@ pub unsafe fn request(index: pg_sys::Relation) -> Requested {
     answer
 }
 
-unsafe fn ask(index: pg_sys::Relation) -> Requested {
+unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
     // SAFETY: the index is open, by the caller's contract; the last is set at the start of the process.
     let (is_temporary, is_new, has_postmaster) = unsafe {
         let persistence = (*(*index).rd_rel).relpersistence as u8;
@@ -96,11 +117,14 @@ unsafe fn ask(index: pg_sys::Relation) -> Requested {
     }
     // SAFETY: by the caller's contract.
     let (is_running, task) = unsafe {
-        let is_running = WorkLock::try_now(index, Work::Merge as u32).is_none();
+        let is_running = WorkLock::try_now(index, Work::from(lane) as u32).is_none();
         (is_running, Task { database: pg_sys::MyDatabaseId, index: (*index).rd_id })
     };
     if is_running {
         return Requested::Running;
+    }
+    if !lock::is_slot_free(max_merge_workers()) {
+        return Requested::Busy;
     }
     // SAFETY: by the caller's contract; PostgreSQL terminates the array with NUL.
     let name = unsafe { CStr::from_ptr((*(*index).rd_rel).relname.data.as_ptr()) };
@@ -145,8 +169,14 @@ pub unsafe extern "C-unwind" fn proxima_maintenance_worker(_argument: pg_sys::Da
     let task = Task::from_bytes(payload);
     // SAFETY: by the contract.
     unsafe { worker::connect(task.database) };
+    let mut has_slot = false;
     loop {
         worker::reload_settings();
+        // Another worker may have been faster than the look of who asked for this one.
+        has_slot = has_slot || worker::transaction(|| lock::keep_slot(max_merge_workers()));
+        if !has_slot {
+            return;
+        }
         // SAFETY: within a transaction, on the worker's main thread.
         let goes_on = worker::transaction(|| unsafe { turn(task.index) }.or_report());
         if !goes_on {
@@ -192,9 +222,14 @@ unsafe fn merge(index: pg_sys::Relation) -> Result<bool, IndexError> {
     if watch.must_stop() {
         return Ok(false);
     }
-    // SAFETY: as above; the worker holds RowExclusiveLock.
-    let merged = unsafe { timed::merge(index, Scope::Due, false, &mut || watch.must_stop())? };
-    Ok(merged.is_some())
+    for lane in [Lane::Small, Lane::Large] {
+        // SAFETY: as above; the worker holds RowExclusiveLock.
+        let merged = unsafe { timed::merge(index, Scope::Due(lane), false, &mut || watch.must_stop())? };
+        if merged.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// A worker's look at who waits for it.

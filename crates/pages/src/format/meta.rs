@@ -10,6 +10,8 @@ use crate::space;
 
 /// "PROX"
 pub const MAGIC: u32 = 0x584F_5250;
+/// More blocks than a relation can have.
+pub const BLOCKS_MAX: u32 = u32::MAX - 1;
 /// Chains of pending pages that rows are appended to, chosen by inserting backends so that they seldom meet.
 pub const STRIPES: usize = 8;
 /// Closed chains that wait to become a segment.
@@ -93,7 +95,7 @@ on_disk! {
 
 on_disk! {
     /// Block 0, at the start of the content.
-    pub struct Meta: 6112 {
+    pub struct Meta: 6624 {
         /// 0x584F5250, the bytes "PROX" on a little-endian server
         pub magic: u32,
         /// format version of the index
@@ -156,8 +158,10 @@ on_disk! {
         pub pool: [BlockRun; 16],
         /// blocks that a flush has claimed for the segment that it writes
         pub flush_claim: [BlockRun; 64],
-        /// blocks that a merge has claimed
+        /// blocks that a merge of flat segments has claimed
         pub merge_claim: [BlockRun; 64],
+        /// blocks that a merge of graphs has claimed
+        pub large_claim: [BlockRun; 64],
         /// blocks that older snapshots may still read, oldest first
         pub retired: [Retired; 64],
         /// the segments, oldest first
@@ -226,6 +230,7 @@ impl Meta {
             pool: [BlockRun::NONE; POOL_MAX],
             flush_claim: [BlockRun::NONE; CLAIM_MAX],
             merge_claim: [BlockRun::NONE; CLAIM_MAX],
+            large_claim: [BlockRun::NONE; CLAIM_MAX],
             retired: [Retired::NONE; RETIRED_MAX],
             segments: [SegmentEntry::NONE; SEGMENTS_MAX],
         }
@@ -269,11 +274,24 @@ impl Meta {
             && self.method == 1
             && (2..=100).contains(&self.m)
             && self.attribute_count == 0
-            && self.blocks > 0
+            && (1..BLOCKS_MAX).contains(&self.blocks)
+            && self.next_segment > 0
+            && self.are_blocks_sound()
             && self.pending_entries().is_some_and(|entries| entries.fits_page())
             && self.segment_count as usize <= SEGMENTS_MAX
             && self.sealed_count as usize <= SEALED_MAX
             && self.retired_count as usize <= RETIRED_MAX
+    }
+
+    /// Whether what is used as a block was given out, and is not this one.
+    fn are_blocks_sound(&self) -> bool {
+        let is_block = |block: u32| (1..self.blocks).contains(&block);
+        let is_run = |run: &BlockRun| run.count == 0 || run.block > 0 && run.end() <= u64::from(self.blocks);
+        let claims = [&self.flush_claim, &self.merge_claim, &self.large_claim];
+        self.chains().all(|chain| is_block(chain.head) && is_block(chain.tail))
+            && self.segments().iter().all(|entry| is_block(entry.header))
+            && self.retired().iter().all(|entry| is_block(entry.page))
+            && self.pool.iter().chain(claims.into_iter().flatten()).all(is_run)
     }
 
     /// What the column's values are made of, if the number is known.
@@ -322,23 +340,30 @@ impl Meta {
     }
 
     /// A number for a new segment or chain.
-    pub fn draw_number(&mut self) -> u32 {
+    ///
+    /// # Errors
+    /// If there are no more numbers.
+    pub fn draw_number(&mut self) -> Result<u32, PageError> {
         let number = self.next_segment;
-        self.next_segment += 1;
-        number
+        self.next_segment =
+            number.checked_add(1).ok_or(PageError::damaged(0, "number of the next segment"))?;
+        Ok(number)
     }
 
     /// A block for a pending page, from those set aside or behind all others.
-    pub fn draw_block(&mut self) -> BlockNumber {
+    ///
+    /// # Errors
+    /// If there are no more blocks.
+    pub fn draw_block(&mut self) -> Result<BlockNumber, PageError> {
         if let Some(run) = self.pool.iter_mut().find(|run| run.count > 0) {
             let block = run.block;
             *run = BlockRun { block: block + 1, count: run.count - 1 };
             self.reused += 1;
-            return block;
+            return Ok(block);
         }
         let block = self.blocks;
-        self.blocks += 1;
-        block
+        self.blocks = block + 1;
+        if self.blocks < BLOCKS_MAX { Ok(block) } else { Err(PageError::damaged(0, "number of blocks")) }
     }
 }
 

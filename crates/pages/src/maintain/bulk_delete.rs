@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use crate::error::PageError;
-use crate::format::meta::Meta;
-use crate::format::segment::SegmentHeader;
+use crate::format::meta::{Meta, SegmentEntry};
+use crate::format::segment::{SegmentHeader, TIDS_PER_PAGE};
 use crate::pager::{PageChange, Pager};
 use crate::tids::HeapTid;
 use crate::{pending, tids};
+
+/// Rows of a segment that are looked at in one step.
+const STEP_ROWS: u32 = 8 * TIDS_PER_PAGE;
 
 /// What one pass found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,58 +21,90 @@ pub struct Marked {
     pub alive: u64,
 }
 
-/// Marks the rows that `is_dead` names, wherever a job moves them meanwhile: chain by chain and segment by segment,
-/// until every one that the manifest names was seen.
+/// A pass of vacuum over an index: marks the rows that `is_dead` names, wherever a job moves them meanwhile.
 ///
-/// `with_space_lock` runs its argument under the space lock; between two calls jobs may commit. Rows that are appended
-/// meanwhile are newer than the list of dead TIDs.
-///
-/// # Errors
-/// If a page is damaged.
-pub fn bulk_delete<P: Pager>(
-    pager: &P,
-    is_dead: &mut dyn FnMut(HeapTid) -> bool,
-    with_space_lock: &mut dyn FnMut(&mut dyn FnMut() -> Result<bool, PageError>) -> Result<bool, PageError>,
-) -> Result<Marked, PageError> {
-    let mut seen: HashSet<u32> = HashSet::new();
-    let mut total = Marked::default();
-    loop {
-        let mut step = || {
-            let meta = Meta::load(&*pager.read(0)?)?;
-            mark_next(pager, &meta, &mut seen, &mut total, is_dead)
-        };
-        if !with_space_lock(&mut step)? {
-            return Ok(total);
-        }
-    }
+/// It goes step by step, a chain or some pages of a segment each, until it has seen every one that the manifest names.
+/// Between two steps jobs may commit: a segment that is gone then is left as it is, because its rows are in one with a
+/// number that was not seen. Rows that are appended meanwhile are newer than the list of dead TIDs.
+#[derive(Default)]
+pub struct BulkDelete {
+    /// Chains and segments that are done or begun.
+    seen: HashSet<u32>,
+    begun: Option<Begun>,
+    total: Marked,
 }
 
-/// Marks rows in the first chain or segment that was not seen; says whether there was one.
-fn mark_next<P: Pager>(
-    pager: &P,
-    meta: &Meta,
-    seen: &mut HashSet<u32>,
-    total: &mut Marked,
-    is_dead: &mut dyn FnMut(HeapTid) -> bool,
-) -> Result<bool, PageError> {
-    if let Some(chain) = meta.chains().find(|chain| seen.insert(chain.number)) {
-        let (removed, alive) = pending::mark_dead(pager, meta, chain, is_dead)?;
-        (total.removed, total.alive) = (total.removed + removed, total.alive + alive);
-        return Ok(true);
+/// A segment that is not done.
+struct Begun {
+    segment: u32,
+    next_row: u32,
+    marked: Marked,
+}
+
+impl BulkDelete {
+    /// What was found so far.
+    pub fn marked(&self) -> Marked {
+        self.total
     }
-    let Some(entry) = meta.segments().iter().find(|entry| seen.insert(entry.segment)) else {
-        return Ok(false);
-    };
-    let page = pager.read(entry.header)?;
-    let header = SegmentHeader::load(&page, entry.header, entry.segment, meta.padded_dim)?;
-    drop(page);
-    let (removed, alive) = tids::mark_dead(pager, entry.segment, &header, is_dead)?;
-    (total.removed, total.alive) = (total.removed + removed, total.alive + alive);
-    let dead = u64::from(header.rows).saturating_sub(alive) as u32;
-    if dead != entry.dead {
-        count_dead(pager, entry.segment, dead)?;
+
+    /// One step; false: all is done. The caller holds the space lock.
+    ///
+    /// # Errors
+    /// If a page is damaged.
+    pub fn step<P: Pager>(
+        &mut self,
+        pager: &P,
+        is_dead: &mut dyn FnMut(HeapTid) -> bool,
+    ) -> Result<bool, PageError> {
+        let meta = Meta::load(&*pager.read(0)?)?;
+        if let Some(begun) = self.begun.take()
+            && let Some(entry) = meta.segments().iter().find(|entry| entry.segment == begun.segment)
+        {
+            self.mark_segment(pager, &meta, entry, begun, is_dead)?;
+            return Ok(true);
+        }
+        if let Some(chain) = meta.chains().find(|chain| self.seen.insert(chain.number)) {
+            let (removed, alive) = pending::mark_dead(pager, &meta, chain, is_dead)?;
+            self.add(Marked { removed, alive });
+            return Ok(true);
+        }
+        let Some(entry) = meta.segments().iter().find(|entry| self.seen.insert(entry.segment)) else {
+            return Ok(false);
+        };
+        let begun = Begun { segment: entry.segment, next_row: 0, marked: Marked::default() };
+        self.mark_segment(pager, &meta, entry, begun, is_dead)?;
+        Ok(true)
     }
-    Ok(true)
+
+    fn add(&mut self, marked: Marked) {
+        self.total.removed += marked.removed;
+        self.total.alive += marked.alive;
+    }
+
+    fn mark_segment<P: Pager>(
+        &mut self,
+        pager: &P,
+        meta: &Meta,
+        entry: &SegmentEntry,
+        mut begun: Begun,
+        is_dead: &mut dyn FnMut(HeapTid) -> bool,
+    ) -> Result<(), PageError> {
+        let page = pager.read(entry.header)?;
+        let header = SegmentHeader::load(&page, entry.header, entry.segment, meta.padded_dim)?;
+        drop(page);
+        let end = begun.next_row.saturating_add(STEP_ROWS).min(header.rows);
+        let (removed, alive) = tids::mark_dead(pager, entry.segment, &header, begun.next_row..end, is_dead)?;
+        begun.marked.removed += removed;
+        begun.marked.alive += alive;
+        begun.next_row = end;
+        if end < header.rows {
+            self.begun = Some(begun);
+            return Ok(());
+        }
+        self.add(begun.marked);
+        let dead = u64::from(header.rows).saturating_sub(begun.marked.alive) as u32;
+        if dead != entry.dead { count_dead(pager, entry.segment, dead) } else { Ok(()) }
+    }
 }
 
 /// Writes the number of a segment's dead rows into the manifest.

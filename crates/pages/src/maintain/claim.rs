@@ -3,16 +3,18 @@
 use super::Horizon;
 use super::space::usage;
 use crate::error::PageError;
-use crate::format::meta::{BlockRun, CLAIM_MAX, Meta, POOL_MAX};
-use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PageBytes, PageChange, PageSink, Pager};
+use crate::format::meta::{BLOCKS_MAX, BlockRun, CLAIM_MAX, Meta, POOL_MAX};
+use crate::pager::{BlockNumber, BulkWriter, PageBytes, PageChange, PageSink, Pager};
 
 /// Which job a claim is for. Each kind runs once at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot {
     /// A flush.
     Flush,
-    /// A merge.
+    /// A merge of flat segments.
     Merge,
+    /// A merge of graphs.
+    Large,
 }
 
 impl Slot {
@@ -21,6 +23,7 @@ impl Slot {
         match self {
             Self::Flush => &meta.flush_claim,
             Self::Merge => &meta.merge_claim,
+            Self::Large => &meta.large_claim,
         }
     }
 
@@ -28,6 +31,7 @@ impl Slot {
         match self {
             Self::Flush => &mut meta.flush_claim,
             Self::Merge => &mut meta.merge_claim,
+            Self::Large => &mut meta.large_claim,
         }
     }
 }
@@ -71,8 +75,11 @@ pub fn claim<P: Pager>(
     let mut runs = take(&mut usage.free, pages);
     let found: u32 = runs.iter().map(|run| run.count).sum();
     let missing = pages - found;
-    let end = meta.blocks.checked_add(missing).filter(|&end| end < NO_BLOCK);
-    let end = end.ok_or(PageError::damaged(0, "number of blocks"))?;
+    let end_of = |meta: &Meta| {
+        let end = meta.blocks.checked_add(missing).filter(|&end| end < BLOCKS_MAX);
+        end.ok_or(PageError::damaged(0, "number of blocks"))
+    };
+    let end = end_of(&meta)?;
     // While nothing is locked: appenders that draw blocks meanwhile find them there, too.
     pager.extend_to(end);
     let mut change = pager.change();
@@ -80,7 +87,7 @@ pub fn claim<P: Pager>(
     let mut meta = Meta::load(bytes)?;
     if missing > 0 {
         runs.push(BlockRun { block: meta.blocks, count: missing });
-        meta.blocks += missing;
+        meta.blocks = end_of(&meta)?;
     }
     meta.reused += u64::from(found);
     let claimed = slot.of_mut(&mut meta);
@@ -89,9 +96,11 @@ pub fn claim<P: Pager>(
     fill_pool(&mut meta, &mut usage.free, pool_pages);
     meta.retired.copy_within(usage.passed.., 0);
     meta.retired_count -= usage.passed as u32;
-    let number = meta.draw_number();
+    let number = meta.draw_number()?;
     meta.store(bytes);
     change.commit();
+    // Appenders may have drawn blocks since the first look, so that the claim lies farther back.
+    pager.extend_to(runs.last().map_or(0, |run| run.end() as BlockNumber));
     Ok(Claim { number, slot, runs })
 }
 

@@ -63,7 +63,9 @@ pub fn commit<P: Pager, S: PageSink>(
     if let Some(entry) = segment.as_mut().filter(|_| !died.is_empty()) {
         let died: std::collections::HashSet<_> = died.iter().copied().collect();
         let state = SegmentState::load(pager, job.space, entry.segment, entry.header)?;
-        let marked = tids::mark_dead(pager, entry.segment, &state.header, &mut |tid| died.contains(&tid))?;
+        let marked = tids::mark_dead(pager, entry.segment, &state.header, 0..entry.rows, &mut |tid| {
+            died.contains(&tid)
+        })?;
         entry.dead = marked.0 as u32;
     }
     let mut change = pager.change();
@@ -151,6 +153,6 @@ fn note(meta: &mut Meta, job: &Commit<'_>, segment: Option<SegmentEntry>) {
     let last = LastMove { at, rows: segment.map_or(0, |entry| entry.rows), cause: cause as u32 };
     match job.claim.slot {
         Slot::Flush => (meta.last_flush, meta.flushes) = (last, meta.flushes.wrapping_add(1)),
-        Slot::Merge => (meta.last_merge, meta.merges) = (last, meta.merges.wrapping_add(1)),
+        Slot::Merge | Slot::Large => (meta.last_merge, meta.merges) = (last, meta.merges.wrapping_add(1)),
     }
 }

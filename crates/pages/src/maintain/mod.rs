@@ -8,10 +8,10 @@
 //! ```
 //!
 //! # Locks
-//! The caller holds, for the whole job, the flush lock or the merge lock: one flush and one merge at a time, which
-//! may run beside each other. Around claim, commit and each step of [`bulk_delete`] it holds the space lock too, so
-//! that one process at a time gives blocks out, retires them or marks rows in segments. Readers and appenders take
-//! none of the three.
+//! The caller holds, for the whole job, the lock of its kind: one flush, one merge of flat segments and one merge of
+//! graphs at a time, which may run beside each other. (A merge of graphs takes long, and flat segments must not wait
+//! for it.) Around claim, commit and each step of [`BulkDelete`] it holds the space lock too, so that one process at
+//! a time gives blocks out, retires them or marks rows in segments. Readers and appenders take none of these.
 //!
 //! # Space
 //! The manifest says which blocks are in use: segments, chains, the pool for pending pages, claims, and retired
@@ -50,10 +50,10 @@ mod policy;
 mod sources;
 mod space;
 
-pub use bulk_delete::{Marked, bulk_delete};
+pub use bulk_delete::{BulkDelete, Marked};
 pub use claim::Slot;
 pub use job::{Host, Outcome, Step, Task, run};
-pub use policy::{Limits, due, is_behind, whole};
+pub use policy::{Lane, Limits, backlog, due, whole};
 pub use sources::{LoadError, Sources};
 pub(crate) use space::retired_runs;
 pub use space::{Usage, usage};

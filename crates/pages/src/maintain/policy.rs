@@ -7,20 +7,41 @@
 
 use super::Sources;
 use crate::format::meta::{SEGMENTS_MAX, SegmentEntry};
+use crate::pager::PAGE_SIZE;
+
+/// The two kinds of merges, which do not wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Of flat segments: seconds.
+    Small,
+    /// Of graphs, and of those with dead rows: as long as a build.
+    Large,
+}
 
 /// What a merge may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Rows that memory allows in one merge.
-    pub rows_max: u64,
-    /// Whether only merges of flat segments are wanted: a writer's own share.
-    pub small_only: bool,
+    /// Memory in bytes for one merge.
+    pub bytes_max: u64,
+    /// What a row takes of it, but for vectors whose length varies.
+    pub bytes_per_row: u64,
+    /// Whether vectors vary in length: then they are counted by the pages of their segment.
+    pub is_varying: bool,
+    /// Whether a writer does it, who has other things to do.
+    pub is_share: bool,
+}
+
+impl Limits {
+    /// What the live rows of a segment take.
+    pub fn bytes_of(&self, entry: &SegmentEntry) -> u64 {
+        // They exist twice for a moment.
+        let varying = if self.is_varying { 2 * u64::from(entry.pages) * PAGE_SIZE as u64 } else { 0 };
+        u64::from(entry.live()) * self.bytes_per_row + varying
+    }
 }
 
 /// Rows of flat segments that are worth a graph.
 pub const GRAPH_ROWS: u64 = 32_768;
-/// Rows of flat segments at which writers wait for merges: searches run over all of them.
-const BACKLOG_ROWS: u64 = 2 * GRAPH_ROWS;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 24;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
@@ -28,25 +49,46 @@ const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 
-/// The merge that is due first, if any: a segment with too many dead rows, then flat segments, then the lowest full
-/// tier of graphs.
-pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
-    let merge = |segments: Vec<SegmentEntry>, cause| Some((Sources { chains: Vec::new(), segments }, cause));
-    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| entry.is_flat()).collect();
-    let flat_rows: u64 = flat.iter().map(|entry| u64::from(entry.live())).sum();
-    if flat_rows >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
-        let share = if limits.small_only { GRAPH_ROWS } else { u64::MAX };
-        return merge(fitting(flat, limits.rows_max.min(share)), super::Cause::Segments);
+/// The merge of this lane that is due first, if any: of flat segments; of a segment with too many dead rows, then of
+/// the lowest full tier of graphs.
+pub fn due(segments: &[SegmentEntry], lane: Lane, limits: &Limits) -> Option<(Sources, super::Cause)> {
+    match lane {
+        Lane::Small => due_flat(segments, limits),
+        Lane::Large => due_graphs(segments, limits),
     }
-    if limits.small_only {
-        return None;
+}
+
+fn merge(segments: Vec<SegmentEntry>, cause: super::Cause) -> Option<(Sources, super::Cause)> {
+    Some((Sources { chains: Vec::new(), segments }, cause))
+}
+
+fn due_flat(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
+    let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
+    if backlog(segments) >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
+        let share = if limits.is_share { GRAPH_ROWS * limits.bytes_per_row } else { u64::MAX };
+        let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
+        return merge(fitting(flat, &limits), super::Cause::Segments);
     }
-    let is_dying = |entry: &&SegmentEntry| u64::from(entry.dead) * DEAD_SHARE > u64::from(entry.rows);
-    let fits = |entry: &&SegmentEntry| u64::from(entry.live()) <= limits.rows_max;
-    if let Some(entry) = segments.iter().filter(is_dying).filter(fits).min_by_key(|entry| entry.rows) {
+    let dying = flat.iter().filter(|entry| is_dying(entry)).min_by_key(|entry| entry.rows);
+    dying.and_then(|entry| merge(vec![*entry], super::Cause::Dead))
+}
+
+/// Live rows of flat segments: each search runs over all of them.
+pub fn backlog(segments: &[SegmentEntry]) -> u64 {
+    segments.iter().filter(|entry| entry.is_flat()).map(|entry| u64::from(entry.live())).sum()
+}
+
+fn is_dying(entry: &SegmentEntry) -> bool {
+    u64::from(entry.dead) * DEAD_SHARE > u64::from(entry.rows)
+}
+
+fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
+    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
+    let fits = |entry: &&SegmentEntry| limits.bytes_of(entry) <= limits.bytes_max;
+    let dying = graphs.iter().filter(|entry| is_dying(entry)).filter(fits);
+    if let Some(entry) = dying.min_by_key(|entry| entry.rows) {
         return merge(vec![*entry], super::Cause::Dead);
     }
-    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
     graphs.sort_by_key(SegmentEntry::live);
     if graphs.len() >= SEGMENTS_MAX / 2 {
         // The manifest would have no place left: rather more memory than that.
@@ -55,7 +97,7 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
     }
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
         if tier.len() >= TIER_SEGMENTS {
-            let chosen = fitting(tier.to_vec(), limits.rows_max);
+            let chosen = fitting(tier.to_vec(), limits);
             // Memory that holds few of them would only write rows again and again.
             if chosen.len() >= TIER_SEGMENTS / 2 {
                 return merge(chosen, super::Cause::Segments);
@@ -65,17 +107,13 @@ pub fn due(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super
     None
 }
 
-/// Whether merges are so far behind that writers should wait for them.
-pub fn is_behind(segments: &[SegmentEntry]) -> bool {
-    let flat = segments.iter().filter(|entry| entry.is_flat());
-    flat.map(|entry| u64::from(entry.live())).sum::<u64>() > BACKLOG_ROWS || segments.len() > SEGMENTS_MAX / 2
-}
-
 /// As many segments as memory allows, if that is more than one or one has dead rows or no graph; smallest first.
-pub fn whole(segments: &[SegmentEntry], limits: &Limits) -> Option<Sources> {
-    let mut all = segments.to_vec();
+/// `before`: only those with smaller numbers, so that whoever merges everything comes to an end while others write.
+pub fn whole(segments: &[SegmentEntry], before: u32, limits: &Limits) -> Option<Sources> {
+    let mut all: Vec<SegmentEntry> =
+        segments.iter().copied().filter(|entry| entry.segment < before).collect();
     all.sort_by_key(SegmentEntry::live);
-    let chosen = fitting(all, limits.rows_max);
+    let chosen = fitting(all, limits);
     let is_worth = match chosen.as_slice() {
         [] => false,
         [one] => one.dead > 0 || one.is_flat(),
@@ -84,12 +122,12 @@ pub fn whole(segments: &[SegmentEntry], limits: &Limits) -> Option<Sources> {
     is_worth.then_some(Sources { chains: Vec::new(), segments: chosen })
 }
 
-/// The first segments whose live rows together are at most `rows_max`, at least one.
-fn fitting(mut segments: Vec<SegmentEntry>, rows_max: u64) -> Vec<SegmentEntry> {
-    let mut rows = 0;
+/// The first segments whose live rows together fit into memory, at least one.
+fn fitting(mut segments: Vec<SegmentEntry>, limits: &Limits) -> Vec<SegmentEntry> {
+    let mut bytes = 0u64;
     let fits = |entry: &SegmentEntry| {
-        rows += u64::from(entry.live());
-        rows <= rows_max
+        bytes = bytes.saturating_add(limits.bytes_of(entry));
+        bytes <= limits.bytes_max
     };
     let count = segments.iter().map(fits).take_while(|fits| *fits).count();
     segments.truncate(count.max(1));
@@ -115,10 +153,13 @@ mod tests {
     }
 
     const GRAPH: u32 = 0;
-    const ALL: Limits = Limits { rows_max: u64::MAX, small_only: false };
+    const ALL: Limits =
+        Limits { bytes_max: u64::MAX, bytes_per_row: 100, is_varying: false, is_share: false };
 
+    /// What is due in either lane, small ones first.
     fn due_numbers(segments: &[SegmentEntry], limits: &Limits) -> Vec<u32> {
-        numbers(due(segments, limits).map(|(sources, _)| sources))
+        let of_lane = |lane| due(segments, lane, limits).map(|(sources, _)| sources);
+        numbers(of_lane(Lane::Small).or_else(|| of_lane(Lane::Large)))
     }
 
     #[test]
@@ -127,10 +168,9 @@ mod tests {
         assert!(due_numbers(&flats, &ALL).is_empty());
         let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         assert_eq!(due_numbers(&more, &ALL).len(), 9);
-        let small = Limits { small_only: true, ..ALL };
-        assert_eq!(due_numbers(&more, &small).len(), 8);
-        assert!(!is_behind(&more));
-        assert!(is_behind(&[more.clone(), more.clone()].concat()));
+        let share = Limits { is_share: true, ..ALL };
+        assert_eq!(due_numbers(&more, &share).len(), 8);
+        assert_eq!(backlog(&more), 36_000);
         let tiny: Vec<SegmentEntry> = (1..=24).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 24);
     }
@@ -139,8 +179,8 @@ mod tests {
     fn dead_rows_are_dropped() {
         assert!(due_numbers(&[entry(1, 1_000, 200, GRAPH)], &ALL).is_empty());
         assert_eq!(due_numbers(&[entry(1, 1_000, 201, GRAPH), entry(2, 50, 0, GRAPH)], &ALL), [1]);
-        let small = Limits { small_only: true, ..ALL };
-        assert!(due_numbers(&[entry(1, 1_000, 900, GRAPH)], &small).is_empty());
+        assert!(due(&[entry(1, 1_000, 900, GRAPH)], Lane::Small, &ALL).is_none());
+        assert_eq!(due_numbers(&[entry(1, 1_000, 900, FLAT)], &ALL), [1]);
     }
 
     #[test]
@@ -150,7 +190,7 @@ mod tests {
         assert!(due_numbers(&graphs, &ALL).is_empty());
         graphs.push(entry(9, 50_000, 0, GRAPH));
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
-        let little = Limits { rows_max: 100_000, small_only: false };
+        let little = Limits { bytes_max: 10_000_000, ..ALL };
         assert!(due_numbers(&graphs, &little).is_empty());
         let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
@@ -158,9 +198,9 @@ mod tests {
 
     #[test]
     fn the_whole_index_becomes_one_segment() {
-        assert!(whole(&[entry(1, 100, 0, GRAPH)], &ALL).is_none());
-        assert_eq!(numbers(whole(&[entry(1, 100, 0, FLAT)], &ALL)), [1]);
-        assert_eq!(numbers(whole(&[entry(1, 100, 0, GRAPH), entry(2, 90, 3, GRAPH)], &ALL)), [2, 1]);
-        assert!(whole(&[], &ALL).is_none());
+        assert!(whole(&[entry(1, 100, 0, GRAPH)], 9, &ALL).is_none());
+        assert_eq!(numbers(whole(&[entry(1, 100, 0, FLAT)], 9, &ALL)), [1]);
+        assert_eq!(numbers(whole(&[entry(1, 100, 0, GRAPH), entry(2, 90, 3, GRAPH)], 9, &ALL)), [2, 1]);
+        assert!(whole(&[], 9, &ALL).is_none());
     }
 }

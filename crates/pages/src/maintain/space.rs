@@ -60,7 +60,7 @@ pub fn usage<P: Pager>(
     chain_runs(pager, meta, meta.chains(), &mut used)?;
     usage.pending = count_from(&used, from);
     from = used.len();
-    let slots = [Slot::Flush, Slot::Merge].into_iter().filter(|slot| Some(*slot) != own);
+    let slots = [Slot::Flush, Slot::Merge, Slot::Large].into_iter().filter(|slot| Some(*slot) != own);
     used.extend(slots.flat_map(|slot| slot.of(meta)).chain(&meta.pool).filter(|run| run.count > 0));
     usage.reserved = count_from(&used, from);
     usage.passed = meta.retired().iter().take_while(|entry| horizon.is_past(entry.stamp)).count();

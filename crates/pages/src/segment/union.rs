@@ -21,6 +21,9 @@ use crate::error::PageError;
 use crate::pager::Pager;
 use crate::space::{Query, SegmentQuery, Space};
 
+/// Share of the allowed misses that is aimed at in a union of several graphs.
+const MISSES_OF_PARTS: f32 = 0.75;
+
 /// Segments of one index, and a query in the terms of each.
 pub struct UnionQuery {
     members: Vec<Member>,
@@ -99,8 +102,10 @@ impl UnionQuery {
         self.queries.len()
     }
 
-    /// The stopping factor for a recall target: the mean of the segments' own, weighted by their nodes.
+    /// The stopping factor for a recall target: the mean of the segments' own, weighted by their nodes. What each part
+    /// has of an answer is less connected than a whole answer is, so of several graphs fewer misses are allowed.
     pub fn gamma(&self, segments: &[SegmentState], target: f32) -> f32 {
+        let target = if self.graphs > 1 { 1.0 - (1.0 - target) * MISSES_OF_PARTS } else { target };
         let sum: f64 = self
             .members
             .iter()

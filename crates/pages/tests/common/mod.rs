@@ -245,7 +245,7 @@ impl Index {
             let options = BuildOptions { navigator, ..OPTIONS };
             let prepared =
                 build::prepare(loader, &space, &options, &Control::default()).expect("not cancelled");
-            let (segment, pages) = (meta.draw_number(), prepared.pages_needed());
+            let (segment, pages) = (meta.draw_number().expect("numbers"), prepared.pages_needed());
             let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
             assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
             meta.segments[meta.segment_count as usize] = entry;
@@ -270,12 +270,14 @@ impl Index {
         let meta = self.meta();
         let code = meta.own_code().expect("known");
         let (entry, own) = encode_pending(&self.space, code, x.row(), tid_of_row(row));
-        pending::append(&self.pager, &meta, (stripe, row as u64 + 1), &entry, &own).map(drop)
+        pending::append(&self.pager, &meta, (stripe, &|| row as u64 + 1), &entry, &own).map(drop)
     }
 
     pub fn delete(&self, mut is_dead: impl FnMut(usize) -> bool) -> Result<(u64, u64), PageError> {
         let mut dead = |tid| is_dead(row_of_tid(tid));
-        let marked = maintain::bulk_delete(&self.pager, &mut dead, &mut |step| step())?;
+        let mut pass = maintain::BulkDelete::default();
+        while pass.step(&self.pager, &mut dead)? {}
+        let marked = pass.marked();
         Ok((marked.removed, marked.alive))
     }
 

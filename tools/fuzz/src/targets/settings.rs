@@ -20,6 +20,7 @@ const NAMES: [&str; 14] = [
     "proxima.flush_age",
     "proxima.background_merge",
     "proxima.log_maintenance_min_duration",
+    "proxima.max_merge_workers",
     "proxima.pause_at",
 ];
 const ROLE: &str = "fuzz_settings";

@@ -183,7 +183,11 @@ impl Loader {
         tid: HeapTid,
     ) -> Result<(), TryReserveError> {
         let entry = TidEntry { block: tid.block, offset: tid.offset, flags: 0 };
-        let error = error + crate::space::norm(placed) as f32 * RESTORED_ERROR;
+        let norm = match space.metric() {
+            Metric::L1 => placed.iter().map(|x| f64::from(x.abs())).sum(),
+            _ => crate::space::norm(placed),
+        };
+        let error = error + norm as f32 * RESTORED_ERROR;
         self.push_placed(space, Row::Dense(placed), placed, error, entry)
     }
 
