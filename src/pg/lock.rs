@@ -153,7 +153,10 @@ pub fn is_slot_free(count: u32) -> bool {
 
 fn slot_tag(slot: u32) -> pg_sys::LOCKTAG {
     // No database and no catalog: nothing else has such a lock. The bytes "prox" tell whose it is.
-    tag([0, 0x7072_6F78, slot], 0, pg_sys::LockTagType::LOCKTAG_OBJECT)
+    let mut tag = tag([0, 0x7072_6F78, slot], 0, pg_sys::LockTagType::LOCKTAG_OBJECT);
+    // A process that ends outside of a transaction gives back the session's locks of this method only.
+    tag.locktag_lockmethodid = pg_sys::USER_LOCKMETHOD as u8;
+    tag
 }
 
 /// Whether a lock cannot be had at once. It is released again.
