@@ -152,9 +152,9 @@ pub fn is_slot_free(count: u32) -> bool {
 }
 
 fn slot_tag(slot: u32) -> pg_sys::LOCKTAG {
-    // No database and no catalog: nothing else has such a lock. The bytes "prox" tell whose it is.
-    let mut tag = tag([0, 0x7072_6F78, slot], 0, pg_sys::LockTagType::LOCKTAG_OBJECT);
-    // A process that ends outside of a transaction gives back the session's locks of this method only.
+    // An advisory lock in no database, which nobody can take by SQL: of all kinds of locks that outlive a transaction,
+    // PostgreSQL releases only these when a process ends. The bytes "prox" tell whose it is.
+    let mut tag = tag([0, 0x7072_6F78, slot], 2, pg_sys::LockTagType::LOCKTAG_ADVISORY);
     tag.locktag_lockmethodid = pg_sys::USER_LOCKMETHOD as u8;
     tag
 }

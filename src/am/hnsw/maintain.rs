@@ -37,7 +37,7 @@ use crate::storage::{ClaimedPages, RelationPager, Stop};
 pub use pages::maintain::{Cause, Lane};
 
 /// Rows of flat segments up to which writers do not wait, and over how many more their wait grows to its limit.
-const BACKLOG_FREE: u64 = 96 * 1024;
+const BACKLOG_FREE: u64 = 128 * 1024;
 const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);

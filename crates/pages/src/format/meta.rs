@@ -213,8 +213,8 @@ impl Meta {
             rotation_seed: params.rotation_seed,
             generation: 1,
             pending_since: 0,
-            last_flush: LastMove::default(),
-            last_merge: LastMove::default(),
+            last_flush: LastMove::NEVER,
+            last_merge: LastMove::NEVER,
             reused: 0,
             flushes: 0,
             merges: 0,
@@ -402,8 +402,7 @@ impl SegmentEntry {
     }
 }
 
-impl Default for LastMove {
-    fn default() -> Self {
-        Self { at: 0, rows: 0, cause: 0 }
-    }
+impl LastMove {
+    /// It never happened.
+    pub const NEVER: Self = Self { at: 0, rows: 0, cause: 0 };
 }

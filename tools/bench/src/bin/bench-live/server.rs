@@ -54,9 +54,16 @@ pub fn prepare(client: &mut Client) -> Outcome<()> {
     if !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
         client.batch_execute("CREATE EXTENSION proxima")?;
     }
-    client.batch_execute("ALTER SYSTEM SET maintenance_work_mem = '1GB'")?;
-    client.batch_execute("SELECT pg_reload_conf()")?;
-    Ok(())
+    set(client, "maintenance_work_mem", "1GB")
+}
+
+/// Sets a setting of the server.
+///
+/// # Errors
+/// What the server raises.
+pub fn set(client: &mut Client, name: &str, value: &str) -> Outcome<()> {
+    client.batch_execute(&format!("ALTER SYSTEM SET {name} = '{value}'"))?;
+    Ok(client.batch_execute("SELECT pg_reload_conf()")?)
 }
 
 /// Makes an empty table.

@@ -1,7 +1,8 @@
 //! Part d: rows inserted one by one, each its own transaction, by a prepared statement.
 //!
 //! Short slices of both tables take turns, so that whatever else the machine does hits both alike. The rates
-//! are those of all rows, not of the median one: a row that waits for maintenance counts.
+//! are those of all rows, not of the median one: a row that waits for maintenance counts. Once as a server is run,
+//! where each commit waits for the disk, and once without fsync, where little else hides what the index costs.
 
 use std::ops::Range;
 
@@ -19,6 +20,14 @@ const SLICES: u32 = 50;
 /// # Errors
 /// What the server raises.
 pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
+    for fsync in ["on", "off"] {
+        server::set(&mut bench.client, "fsync", fsync)?;
+        run_with(bench, fsync)?;
+    }
+    Ok(())
+}
+
+fn run_with(bench: &mut Bench<'_>, fsync: &str) -> Outcome<()> {
     let (base, rows) = (bench.rows(100_000), bench.rows(20_000));
     for table in [PLAIN, INDEXED] {
         server::load(&mut bench.client, table, bench.corpus, 0..base, false)?;
@@ -29,12 +38,13 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     let recall = super::recall(bench, INDEXED, &Live::all(0..base + rows))?;
     let share = indexed.rate() / plain.rate();
     let measured = format!("{:.0} rows/s, without index {:.0}: {share:.2}x", indexed.rate(), plain.rate());
-    bench.report.figure("d: INSERT of single rows", measured, ">= 0.85x", share >= 0.85).recall =
+    let what = |what: &str| format!("d: {what}, fsync {fsync}");
+    bench.report.figure(&what("INSERT of single rows"), measured, ">= 0.85x", share >= 0.85).recall =
         Some(recall);
-    bench.report.note("d: one INSERT, indexed", indexed.to_string());
-    bench.report.note("d: one INSERT, without index", plain.to_string());
+    bench.report.note(&what("one INSERT, indexed"), indexed.to_string());
+    bench.report.note(&what("one INSERT, without index"), plain.to_string());
     let settled = super::settle(bench, INDEXED)?;
-    bench.report.note("d: afterwards", settled);
+    bench.report.note(&what("afterwards"), settled);
     server::drop_all(&mut bench.client)
 }
 
