@@ -165,14 +165,12 @@ pub unsafe fn merge(
     };
     // SAFETY: by the contract.
     let Some(_lock) = (unsafe { lock(index, lane.into(), wait) }) else { return Ok(None) };
-    // SAFETY: by the contract. Who merges everything merges flat segments, too.
-    let _small = match scope {
-        Scope::All(_) => match unsafe { lock(index, Work::Merge, wait) } {
-            None => return Ok(None),
-            small => small,
-        },
-        Scope::Due(_) | Scope::Share => None,
-    };
+    let is_all = matches!(scope, Scope::All(_));
+    // SAFETY: by the contract. Who merges everything merges what is small, too.
+    let small = if is_all { unsafe { lock(index, Work::Merge, wait) } } else { None };
+    if is_all && small.is_none() {
+        return Ok(None);
+    }
     // SAFETY: by the contract.
     let open = unsafe { open(index)? };
     let stop = RefCell::new(stop);
@@ -192,7 +190,7 @@ pub unsafe fn merge(
     };
     let Some((sources, cause)) = due else { return Ok(None) };
     // What nobody waits for leaves the other processors to those who work.
-    let threads = if matches!(scope, Scope::All(_)) { workers.max(0) as usize + 1 } else { 1 };
+    let threads = if is_all { workers.max(0) as usize + 1 } else { 1 };
     let job = JobHost { threads, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {

@@ -12,9 +12,9 @@ use crate::pager::PAGE_SIZE;
 /// The two kinds of merges, which do not wait for each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Of flat segments: seconds.
+    /// Of flat segments and of graphs that are no larger: seconds.
     Small,
-    /// Of graphs, and of those with dead rows: as long as a build.
+    /// Of larger graphs: as long as a build.
     Large,
 }
 
@@ -44,17 +44,19 @@ impl Limits {
 pub const GRAPH_ROWS: u64 = 65_536;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 48;
+/// Rows that the lowest tier's graphs have at least, but for those with fewer.
+const TIER_ROWS: u64 = 1024;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
 const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 
-/// The merge of this lane that is due first, if any: of flat segments; of a segment with too many dead rows, then of
-/// the lowest full tier of graphs.
+/// The merge of this lane that is due first, if any: of flat segments; of a segment with too many dead rows; of the
+/// lowest full tier of graphs.
 pub fn due(segments: &[SegmentEntry], lane: Lane, limits: &Limits) -> Option<(Sources, super::Cause)> {
     match lane {
-        Lane::Small => due_flat(segments, limits),
-        Lane::Large => due_graphs(segments, limits),
+        Lane::Small => due_small(segments, limits),
+        Lane::Large => due_of(segments.iter().copied().filter(|entry| !is_small(entry)).collect(), limits),
     }
 }
 
@@ -62,15 +64,20 @@ fn merge(segments: Vec<SegmentEntry>, cause: super::Cause) -> Option<(Sources, s
     Some((Sources { chains: Vec::new(), segments }, cause))
 }
 
-fn due_flat(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
+/// Whether a segment is the small lane's: by its rows when it was written, so that it never changes lanes and no merge
+/// of the one lane can take what a merge of the other has.
+fn is_small(entry: &SegmentEntry) -> bool {
+    entry.is_flat() || u64::from(entry.rows) < GRAPH_ROWS
+}
+
+fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
     if backlog(segments) >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
         let share = if limits.is_share { GRAPH_ROWS * limits.bytes_per_row } else { u64::MAX };
         let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
         return merge(fitting(flat, &limits), super::Cause::Segments);
     }
-    let dying = flat.iter().filter(|entry| is_dying(entry)).min_by_key(|entry| entry.rows);
-    dying.and_then(|entry| merge(vec![*entry], super::Cause::Dead))
+    due_of(segments.iter().copied().filter(is_small).collect(), limits)
 }
 
 /// Live rows of flat segments: each search runs over all of them.
@@ -82,15 +89,16 @@ fn is_dying(entry: &SegmentEntry) -> bool {
     u64::from(entry.dead) * DEAD_SHARE > u64::from(entry.rows)
 }
 
-fn due_graphs(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
-    let mut graphs: Vec<SegmentEntry> = segments.iter().copied().filter(|entry| !entry.is_flat()).collect();
+/// Of the segments of a lane: one that is dying, or the lowest full tier of graphs.
+fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::Cause)> {
     let fits = |entry: &&SegmentEntry| limits.bytes_of(entry) <= limits.bytes_max;
-    let dying = graphs.iter().filter(|entry| is_dying(entry)).filter(fits);
+    let dying = lane.iter().filter(|entry| is_dying(entry)).filter(fits);
     if let Some(entry) = dying.min_by_key(|entry| entry.rows) {
         return merge(vec![*entry], super::Cause::Dead);
     }
+    let mut graphs: Vec<SegmentEntry> = lane.into_iter().filter(|entry| !entry.is_flat()).collect();
     graphs.sort_by_key(SegmentEntry::live);
-    if graphs.len() >= SEGMENTS_MAX / 2 {
+    if graphs.len() >= SEGMENTS_MAX / 3 {
         // The manifest would have no place left: rather more memory than that.
         graphs.truncate(TIER_SEGMENTS);
         return merge(graphs, super::Cause::Segments);
@@ -135,8 +143,7 @@ fn fitting(mut segments: Vec<SegmentEntry>, limits: &Limits) -> Vec<SegmentEntry
 }
 
 fn tier_of(entry: &SegmentEntry) -> u32 {
-    let graphs = u64::from(entry.live()) / GRAPH_ROWS;
-    graphs.checked_ilog(TIER_SEGMENTS as u64).unwrap_or(0)
+    (u64::from(entry.live()) / TIER_ROWS).checked_ilog(TIER_SEGMENTS as u64).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -179,21 +186,32 @@ mod tests {
     fn dead_rows_are_dropped() {
         assert!(due_numbers(&[entry(1, 1_000, 200, GRAPH)], &ALL).is_empty());
         assert_eq!(due_numbers(&[entry(1, 1_000, 201, GRAPH), entry(2, 50, 0, GRAPH)], &ALL), [1]);
-        assert!(due(&[entry(1, 1_000, 900, GRAPH)], Lane::Small, &ALL).is_none());
+        assert!(due(&[entry(1, 70_000, 60_000, GRAPH)], Lane::Small, &ALL).is_none());
         assert_eq!(due_numbers(&[entry(1, 1_000, 900, FLAT)], &ALL), [1]);
     }
 
     #[test]
     fn a_full_tier_is_merged_alone() {
-        let mut graphs: Vec<SegmentEntry> = (1..=7).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
+        let mut graphs: Vec<SegmentEntry> = (1..=7).map(|at| entry(at, 80_000, 0, GRAPH)).collect();
         graphs.push(entry(8, 900_000, 0, GRAPH));
         assert!(due_numbers(&graphs, &ALL).is_empty());
-        graphs.push(entry(9, 50_000, 0, GRAPH));
+        graphs.push(entry(9, 90_000, 0, GRAPH));
         assert_eq!(due_numbers(&graphs, &ALL), [1, 2, 3, 4, 5, 6, 7, 9]);
+        assert!(due(&graphs, Lane::Small, &ALL).is_none());
         let little = Limits { bytes_max: 10_000_000, ..ALL };
         assert!(due_numbers(&graphs, &little).is_empty());
-        let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 40_000, 0, GRAPH)).collect();
+        let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 80_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    /// Flushes make graphs where there are no codes.
+    #[test]
+    fn small_graphs_leave_large_ones_alone() {
+        let mut graphs: Vec<SegmentEntry> = (1..=8).map(|at| entry(at, 2_000, 0, GRAPH)).collect();
+        graphs.push(entry(9, 200_000, 0, GRAPH));
+        let small = due(&graphs, Lane::Small, &ALL).map(|(sources, _)| sources);
+        assert_eq!(numbers(small), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(due(&graphs, Lane::Large, &ALL).is_none());
     }
 
     #[test]
