@@ -1,7 +1,7 @@
 //! `make bench-live`: an index that lives, beside the same table without one.
 //!
 //! ```text
-//! bench-live [--parts a,b,...] [--rows-scale 0.1] [--out DIR] DATASET
+//! bench-live [--parts a,b,...] [--rows-scale 0.1] [--pace 10000] [--out DIR] DATASET
 //! ```
 //!
 //! | part | what |
@@ -43,6 +43,7 @@ use report::Report;
 struct Options {
     parts: String,
     scale: f64,
+    pace: Option<f64>,
     out: PathBuf,
     data: PathBuf,
 }
@@ -57,6 +58,8 @@ pub struct Bench<'a> {
     pub exact: Exact<'a>,
     /// The figures.
     pub report: Report,
+    /// Rows per second that part b inserts at most.
+    pub pace: Option<f64>,
     scale: f64,
 }
 
@@ -77,8 +80,14 @@ fn main() -> Outcome<ExitCode> {
     // The settings that preparing changed are those of connections made afterwards.
     let client = server::connect()?;
     let report = Report::default();
-    let mut bench =
-        Bench { client, corpus: &corpus, exact: Exact::new(&corpus), report, scale: options.scale };
+    let mut bench = Bench {
+        client,
+        corpus: &corpus,
+        exact: Exact::new(&corpus),
+        report,
+        pace: options.pace,
+        scale: options.scale,
+    };
     println!("{}: {} rows of {} dimensions", corpus.name(), corpus.real(), corpus.dim());
     for (name, what, run) in parts::ALL {
         if options.parts.split(',').any(|part| name.split(' ').any(|name| name == part)) {
@@ -102,10 +111,11 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
-    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--out DIR] DATASET";
+    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--pace ROWS_PER_SECOND] [--out DIR] DATASET";
     let mut options = Options {
         parts: "a,b,c,d,e,f,g,h".to_owned(),
         scale: 1.0,
+        pace: None,
         out: PathBuf::from("target/bench-results"),
         data: PathBuf::new(),
     };
@@ -115,6 +125,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
         match argument.as_str() {
             "--parts" => options.parts = value()?,
             "--rows-scale" => options.scale = value()?.parse()?,
+            "--pace" => options.pace = Some(value()?.parse()?),
             "--out" => options.out = value()?.into(),
             folder if !folder.starts_with("--") => options.data = folder.into(),
             _ => return Err(format!("unknown option {argument}; {usage}").into()),

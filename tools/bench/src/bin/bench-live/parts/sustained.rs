@@ -46,7 +46,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     let (base, rows) = (bench.rows(100_000), bench.rows(500_000));
     server::load(&mut bench.client, PLAIN, bench.corpus, 0..base, true)?;
     let before = start_of_wal(&mut bench.client)?;
-    let rows_per_second = insert(&mut bench.client, PLAIN, bench.corpus, base, rows)?;
+    let rows_per_second = insert(&mut bench.client, PLAIN, bench.corpus, (base, rows), None)?;
     let plain = Inserted { rows_per_second, wal_bytes: server::wal_bytes(&mut bench.client)? - before };
     server::drop_all(&mut bench.client)?;
 
@@ -54,7 +54,8 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     server::build(&mut bench.client, INDEXED)?;
     let idle_before = idle(bench, base, "before")?;
     let before = start_of_wal(&mut bench.client)?;
-    let (rows_per_second, seen) = insert_and_search(&mut bench.client, bench.corpus, base, rows)?;
+    let (rows_per_second, seen) =
+        insert_and_search(&mut bench.client, bench.corpus, (base, rows), bench.pace)?;
     let settled = super::settle(bench, INDEXED)?;
     let indexed = Inserted { rows_per_second, wal_bytes: server::wal_bytes(&mut bench.client)? - before };
 
@@ -74,13 +75,21 @@ fn start_of_wal(client: &mut Client) -> Outcome<f64> {
     server::wal_bytes(client)
 }
 
-/// Inserts `rows` rows from id `base` on; returns rows per second.
-fn insert(client: &mut Client, table: &str, corpus: &Corpus, base: u32, rows: u32) -> Outcome<f64> {
+/// Inserts rows by id, at most `pace` per second; returns rows per second.
+fn insert(
+    client: &mut Client,
+    table: &str,
+    corpus: &Corpus,
+    (base, rows): (u32, u32),
+    pace: Option<f64>,
+) -> Outcome<f64> {
     let statement = Stream::binary(corpus, 0..0).statement(client, table)?;
     let (start, mut told) = (Instant::now(), Instant::now());
     let end = base + rows;
     for first in (base..end).step_by(BATCH as usize) {
         Stream::binary(corpus, first..end.min(first + BATCH)).copy_by(client, &statement)?;
+        let due = pace.map(|pace| Duration::from_secs_f64(f64::from(first + BATCH - base) / pace));
+        thread::sleep(due.unwrap_or_default().saturating_sub(start.elapsed()));
         if told.elapsed() > TELL_EVERY {
             told = Instant::now();
             println!("  {table}: {} of {rows} rows in {:.0} s", first - base, start.elapsed().as_secs_f64());
@@ -93,13 +102,13 @@ fn insert(client: &mut Client, table: &str, corpus: &Corpus, base: u32, rows: u3
 fn insert_and_search(
     client: &mut Client,
     corpus: &Corpus,
-    base: u32,
-    rows: u32,
+    ids: (u32, u32),
+    pace: Option<f64>,
 ) -> Outcome<(f64, UnderLoad)> {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let searches = scope.spawn(|| search::under_load(corpus, INDEXED, &stop));
-        let inserted = insert(client, INDEXED, corpus, base, rows);
+        let inserted = insert(client, INDEXED, corpus, ids, pace);
         stop.store(true, Ordering::Relaxed);
         let seen = searches.join().map_err(|_| "the searching thread panicked")?;
         Ok((inserted?, seen?))
