@@ -111,7 +111,8 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
-    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--pace ROWS_PER_SECOND] [--out DIR] DATASET";
+    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--pace ROWS_PER_SECOND] [--out DIR] \
+                 DATASET";
     let mut options = Options {
         parts: "a,b,c,d,e,f,g,h".to_owned(),
         scale: 1.0,
