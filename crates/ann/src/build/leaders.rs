@@ -158,7 +158,7 @@ impl Leaders {
 }
 
 /// `count` different members, one from each of `count` equal ranges; all of them when there are no more.
-fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32> {
+pub(crate) fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32> {
     let length = members.len() as u64;
     (0..count as u64).map(move |k| {
         let (start, end) = (k * length / count as u64, (k + 1) * length / count as u64);

@@ -37,7 +37,7 @@ pub struct Assigner {
 impl Assigner {
     /// Rows will look into a few groups.
     pub fn new(centroids: &Centroids) -> Self {
-        Self::with_probes(centroids, PROBES)
+        Self::with_probes(centroids, super::knob("PROBES", PROBES))
     }
 
     /// Rows will look into their nearest `probes` groups; into all of them, the answer is exact.

@@ -19,8 +19,9 @@ const DIVIDE_ITERATIONS: usize = 4;
 /// Rows that are summed up between two looks at the control.
 const ROWS_AT_ONCE: usize = 4096;
 
-/// The rows and what every pass needs.
-pub(super) struct Refining<'a> {
+/// The rows of a pass and what else it needs.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
     pub rows: &'a Rows<'a>,
     /// Different rows.
     pub ids: &'a [u32],
@@ -30,16 +31,15 @@ pub(super) struct Refining<'a> {
     pub control: &'a Control,
 }
 
-impl Refining<'_> {
+impl Pass<'_> {
     /// The list of each of `ids`.
     pub fn assign(&self, assigner: &Assigner) -> Result<Vec<u32>, BuildError> {
         let mut lists = vec![0u32; self.ids.len()];
         self.ids.par_chunks(BATCH_ROWS).zip(lists.par_chunks_mut(BATCH_ROWS)).try_for_each_init(
             || vec![Nearest::default(); BATCH_ROWS],
             |nearest, (ids, lists)| {
-                self.control.check()?;
                 let nearest = &mut nearest[..ids.len()];
-                assigner.assign_rows(self.rows.codes, ids, nearest);
+                assigner.assign_rows(self.rows.codes, ids, nearest, self.control)?;
                 lists.iter_mut().zip(nearest).for_each(|(list, nearest)| *list = nearest.list);
                 self.control.advance(ids.len() as u64);
                 Ok(())
@@ -52,10 +52,11 @@ impl Refining<'_> {
     pub fn improve(
         &self,
         centroids: &Centroids,
-        nearest: &[u32],
+        assigner: &Assigner,
         even: bool,
     ) -> Result<Vec<f32>, BuildError> {
-        let clusters = Clusters::new(centroids.count(), nearest, 1);
+        let nearest = self.assign(assigner)?;
+        let clusters = Clusters::new(centroids.count(), &nearest, 1);
         let mut means = centroids.lists().to_vec();
         means
             .par_chunks_mut(self.rows.dim)
