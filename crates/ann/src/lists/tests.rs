@@ -45,7 +45,7 @@ fn train_on(data: &Data, lists: usize, threads: usize) -> Centroids {
 
 fn assign(data: &Data, assigner: &Assigner) -> Vec<Nearest> {
     let mut nearest = vec![Nearest::default(); data.rows().count];
-    assigner.assign(&data.codes, &mut nearest);
+    assigner.assign(&data.codes, &mut nearest, &Control::default()).unwrap();
     nearest
 }
 
@@ -257,7 +257,7 @@ fn values_beyond_codes_count_as_the_ends() {
     let centroids = Centroids::from_parts(64, lists, vec![0.0; 64], vec![0, 2]).unwrap();
     let mut nearest = [Nearest::default(); 2];
     let codes: Vec<i8> = [100i8, -100].iter().flat_map(|&x| vec![x; 64]).collect();
-    Assigner::new(&centroids).assign(&codes, &mut nearest);
+    Assigner::new(&centroids).assign(&codes, &mut nearest, &Control::default()).unwrap();
     assert_eq!(nearest, [Nearest { distance: 64 * 729, list: 0 }, Nearest { distance: 64 * 729, list: 1 }]);
 }
 
