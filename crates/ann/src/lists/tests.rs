@@ -182,6 +182,25 @@ fn cancelling_stops() {
 }
 
 #[test]
+fn cancelling_stops_in_the_middle() {
+    let data = Data::clustered(60_000, 1000, |row| row);
+    let control = Control::default();
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while control.done.load(Ordering::Relaxed) == 0
+                || control.phase.load(Ordering::Relaxed) != Phase::Means as u32
+            {
+                std::thread::yield_now();
+            }
+            control.cancel.store(true, Ordering::Relaxed);
+        });
+        train(&data.rows(), &Params { lists: 1000, seed: 1 }, &control)
+    });
+    assert_eq!(result, Err(BuildError::Cancelled));
+    assert!(control.done.load(Ordering::Relaxed) < control.total.load(Ordering::Relaxed));
+}
+
+#[test]
 fn sizes_are_even() {
     // Clusters of very different sizes, and a dense one that has half of the rows.
     let skewed = Data::clustered(40_000, 400, |hash| (hash % 400) * (mix(5, hash) % 400) / 400);
@@ -199,7 +218,7 @@ fn sizes_are_even() {
 
 #[test]
 fn error_is_that_of_plain_k_means() {
-    for (clusters, lists) in [(100, 100), (1000, 150)] {
+    for (clusters, lists) in [(100, 100), (1000, 150), (2000, 400)] {
         let data = Data::clustered(20_000, clusters, |row| row);
         let centroids = train_on(&data, lists, 2);
         let ours = error(&data, &centroids, &assign(&data, &Assigner::new(&centroids)));
@@ -211,7 +230,8 @@ fn error_is_that_of_plain_k_means() {
 #[test]
 fn two_levels_find_the_nearest() {
     let data = Data::clustered(20_000, 500, |row| row);
-    let centroids = train_on(&data, 256, 2);
+    let centroids = train_on(&data, 400, 2);
+    assert!(centroids.offsets().len() > 17, "more groups than a row looks into");
     let found = assign(&data, &Assigner::new(&centroids));
     let exact = assign(&data, &Assigner::with_probes(&centroids, usize::MAX));
     for (row, exact) in exact.iter().enumerate().step_by(37) {
@@ -220,7 +240,7 @@ fn two_levels_find_the_nearest() {
             let pairs = data.row(row).iter().zip(&codes[list * 64..]);
             pairs.map(|(&a, &b)| (i32::from(a) - i32::from(b)).pow(2) as u32).sum::<u32>()
         };
-        let nearest = (0..256).map(|list| (distance(list), list as u32)).min().unwrap();
+        let nearest = (0..centroids.count()).map(|list| (distance(list), list as u32)).min().unwrap();
         assert_eq!((exact.distance, exact.list), nearest);
     }
     let same = found.iter().zip(&exact).filter(|(a, b)| a == b).count();
