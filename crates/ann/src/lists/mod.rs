@@ -4,7 +4,7 @@
 //! of near ones, and the row meets those of its nearest groups. [`Assigner`] gives rows to lists the same way. A
 //! row costs some multiple of the square root of the number of lists, and a few of a hundred rows end up in a list
 //! that is not quite the nearest. First centroids are single rows. Finding them group by group, with a k-means in
-//! each, takes no less time, and the nearest lists hold fewer of the nearest rows.
+//! each, was neither faster nor clearly better: a little worse on text embeddings, a little better on generated data.
 //!
 //! Invariants: equal input gives equal centroids, whatever the number of threads, because distances and sums are
 //! integers and all choices come from hashes of the seed. No list of the result is without rows of the input.
