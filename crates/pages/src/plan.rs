@@ -64,6 +64,11 @@ impl OwnCode {
         }
     }
 
+    /// Whether it loses so much that a scan has to look at the rows before it can order them.
+    pub fn is_coarse(self) -> bool {
+        matches!(self, Self::Residual(Encoding::I4 | Encoding::I8))
+    }
+
     /// Bytes in a node.
     pub fn node_bytes(self, padded_dim: usize) -> usize {
         match self {

@@ -168,7 +168,10 @@ fn equal_centroids_share_a_preparation() {
     let index = build(CASES[3], &bits, &[(300, Graph), (300, Flat), (300, Flat)]);
     let segments = index.segments().expect("sound");
     let query = Query::new(&index.space, bits[1].row()).expect("ranked");
-    assert_eq!(UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95))[0].preparations(), 1);
+    assert_eq!(
+        UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95))[0].preparations(),
+        1
+    );
 }
 
 #[test]

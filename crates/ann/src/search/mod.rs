@@ -248,7 +248,9 @@ impl Stream {
         if self.rules.streaming && self.offered.len() >= self.lists_next {
             self.want_lists(graph);
         }
-        if self.lists_read < self.lists_wanted && !waiting.is_some_and(|key| key <= stop_at.min(self.threshold)) {
+        if self.lists_read < self.lists_wanted
+            && !waiting.is_some_and(|key| key <= stop_at.min(self.threshold))
+        {
             self.read_lists(graph)?;
             return Ok(Step::Continue);
         }

@@ -143,7 +143,9 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
     let mut curve: Vec<CurvePoint> = Vec::with_capacity(CURVE_POINTS);
     for step in 0..CURVE_POINTS {
         let count = (lists.count() as f64).powf(step as f64 / (CURVE_POINTS - 1) as f64).round() as usize;
-        if ranks.is_empty() || curve.last().is_some_and(|last| last.gamma >= count as f32 || last.recall >= 1.0) {
+        if ranks.is_empty()
+            || curve.last().is_some_and(|last| last.gamma >= count as f32 || last.recall >= 1.0)
+        {
             continue;
         }
         let found = ranks.iter().filter(|&&rank| rank < count).count();

@@ -3,7 +3,7 @@
 pub mod build;
 pub mod calibrate;
 pub mod encode;
-mod lists;
+pub(crate) mod lists;
 pub mod nodes;
 pub mod read;
 pub mod union;

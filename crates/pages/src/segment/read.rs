@@ -9,7 +9,8 @@ use std::ops::Range;
 use ann::search::{Graph, Hop, Measured};
 use kernels::Kernels;
 
-use super::{lists, vectors};
+use super::lists::Lists;
+use super::vectors;
 use crate::error::PageError;
 use crate::format::node::{BATCH_LANES, NodeHeader, NodeView, VectorAddress};
 use crate::format::page::{self, PageKind, read_at};
@@ -276,7 +277,8 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
 
     /// Reads a list.
     fn expand_list(&self, list: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
-        let nodes = lists::nodes_of(self.pager, self.state, list)?;
+        let lists = Lists::new(self.pager, self.state.segment, &self.state.header, &self.state.plan);
+        let nodes = lists.nodes_of(list)?;
         let lanes = self.state.plan.routers().lanes() as u32;
         for router in nodes.start / lanes..nodes.end.div_ceil(lanes) {
             if (router + 1) * lanes < nodes.end {
@@ -291,7 +293,8 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     fn read_codes(&self, router: u32, nodes: Range<u32>, hop: &mut Hop<'_>) -> Result<(), PageError> {
         let plan = self.state.plan.routers();
         let start = router * plan.lanes() as u32;
-        let lanes = nodes.start.saturating_sub(start) as usize..((nodes.end - start) as usize).min(plan.lanes());
+        let lanes =
+            nodes.start.saturating_sub(start) as usize..((nodes.end - start) as usize).min(plan.lanes());
         let block = self.state.header.block_of(self.state.header.router_page + router);
         let bytes = self.pager.read(block)?;
         page::check(&bytes, block, PageKind::Routers, self.state.segment)?;

@@ -9,6 +9,8 @@
 //! Keys of all segments must be comparable: for inner products, where keys depend on the norm that a query is scaled
 //! to, all segments take the largest that any of them has.
 //!
+//! Bounds of rows in lists with coarse own vectors are likely ones: see [`SegmentQuery::with_likely_bounds`].
+//!
 //! Preparing a query takes longer than a hop. Segments with the same centroid and the same kind of codes share one.
 
 use std::cell::OnceCell;
@@ -18,7 +20,7 @@ use std::ops::Range;
 use ann::search::{Graph, Hop, Measured};
 
 use super::calibrate::{gamma_for, lists_for};
-use super::lists;
+use super::lists::Lists;
 use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
 use crate::pager::Pager;
@@ -98,9 +100,13 @@ impl UnionQuery {
         let (mut first, mut first_router, mut routers_end, mut flat_end) = (0, elements, elements, elements);
         for (place, &at) in group.iter().enumerate() {
             let segment = &segments[at];
-            let mut prepare = |own| queries.find(segment, own, |centroid| {
-                SegmentQuery::new(space, query, own, centroid, norm_max)
-            });
+            let mut prepare = |own: OwnCode| {
+                let is_likely = segment.header.lists > 0 && own.is_coarse();
+                queries.find(segment, (own, is_likely), |centroid| {
+                    let prepared = SegmentQuery::new(space, query, own, centroid, norm_max);
+                    if is_likely { prepared.with_likely_bounds() } else { prepared }
+                })
+            };
             let prepared = prepare(segment.plan.own());
             let lists = (segment.header.lists > 0).then(|| MemberLists {
                 query: prepare(segment.plan.of_lists().own()),
@@ -123,7 +129,18 @@ impl UnionQuery {
         let (lists_end, lists_due) = (first_router, flat_end + due);
         let turns = turns_of(&members, segments);
         let queries = queries.prepared;
-        Self { members, queries, graphs, elements, routers_end, flat_end, lists_end, lists_due, turns, rejects }
+        Self {
+            members,
+            queries,
+            graphs,
+            elements,
+            routers_end,
+            flat_end,
+            lists_end,
+            lists_due,
+            turns,
+            rejects,
+        }
     }
 
     /// The member that has the list whose turn is `id`, and how many of its lists come before.
@@ -175,16 +192,21 @@ impl UnionQuery {
 #[derive(Default)]
 struct Queries<'s> {
     prepared: Vec<SegmentQuery>,
-    of: Vec<(OwnCode, &'s [f32])>,
+    of: Vec<((OwnCode, bool), &'s [f32])>,
 }
 
 impl<'s> Queries<'s> {
-    /// The query for own vectors of this code in a segment, made by `new` if no other will do: they are the same about
+    /// The query for own vectors of this kind in a segment, made by `new` if no other will do: they are the same about
     /// the same centroid, but for the norm that a query is scaled to.
-    fn find(&mut self, segment: &'s SegmentState, own: OwnCode, new: impl FnOnce(&[f32]) -> SegmentQuery) -> usize {
+    fn find(
+        &mut self,
+        segment: &'s SegmentState,
+        own: (OwnCode, bool),
+        new: impl FnOnce(&[f32]) -> SegmentQuery,
+    ) -> usize {
         let centroid = segment.centroid.as_slice();
         let is_same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
-        let is_alike = |other: &(OwnCode, &[f32])| {
+        let is_alike = |other: &((OwnCode, bool), &[f32])| {
             other.0 == own && other.1.len() == centroid.len() && other.1.iter().zip(centroid).all(is_same)
         };
         self.of.iter().position(is_alike).unwrap_or_else(|| {
@@ -284,7 +306,8 @@ impl<'a, P: Pager> Union<'a, P> {
         let Some(lists) = &member.lists else { return Ok((member, nodes + before)) };
         if lists.order.get().is_none() {
             let query = &self.query.queries[lists.query];
-            let order = lists::by_distance(self.pager, state, query, lists.due as usize)?;
+            let of_segment = Lists::new(self.pager, state.segment, &state.header, &state.plan);
+            let order = of_segment.by_distance(query, lists.due as usize)?;
             // It is empty, as was just seen.
             let _ = lists.order.set(order);
         }

@@ -4,8 +4,8 @@ use ann::build::FlatGraph;
 
 use super::encode::EncodedNodes;
 use crate::error::PageError;
-use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::meta::{FLAT, LISTS};
+use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
 use crate::format::router::write_code;
 use crate::format::segment::{
@@ -292,11 +292,8 @@ fn write_neighbors(nodes: &EncodedNodes, graph: &FlatGraph, neighbors: &[u32], o
     let plan = &nodes.plan;
     for (lane, &id) in neighbors.iter().take(plan.lanes()).enumerate() {
         let node = graph.order[id as usize] as usize;
-        let (code, (add, mul)) = if plan.is_inline() {
-            (nodes.bits_of(node), nodes.factors[node])
-        } else {
-            (&[][..], (0, 0))
-        };
+        let (code, (add, mul)) =
+            if plan.is_inline() { (nodes.bits_of(node), nodes.factors[node]) } else { (&[][..], (0, 0)) };
         write_neighbor(plan, out, lane, &NeighborCode { id, code, add, mul });
     }
 }

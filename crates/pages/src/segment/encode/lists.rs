@@ -89,7 +89,8 @@ fn encode(
         lists: None,
     };
     let dim = space.padded_dim();
-    let outs = lists.own.chunks_exact_mut(plan.own_bytes()).zip(lists.bits.chunks_exact_mut(plan.code_bytes()));
+    let outs =
+        lists.own.chunks_exact_mut(plan.own_bytes()).zip(lists.bits.chunks_exact_mut(plan.code_bytes()));
     for (at, (own, bits)) in outs.enumerate() {
         let centroid = &centroids.list(kept[at])[..dim];
         if let OwnCode::Residual(encoding) = plan.own() {

@@ -24,8 +24,8 @@ use crate::space::{Placement, Space};
 use crate::tids::HeapTid;
 pub use chunk::ByteCode;
 use chunk::{Chunk, encode_chunks};
-pub use lists::make_lists;
 use collapse::collapse;
+pub use lists::make_lists;
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
