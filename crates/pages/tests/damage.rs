@@ -5,18 +5,20 @@ mod common;
 use ann::Metric;
 use ann::search::Effort;
 use common::{Clock, Index, Random, Value, values_of};
+use kernels::Encoding;
 use pages::PAGE_SIZE;
 use pages::check::check;
 use pages::error::Problem;
+use pages::format::meta::ListOptions;
 use pages::format::page::{CONTENT_END, CONTENT_START, FORMAT_VERSION};
 use pages::format::segment::SegmentHeader;
 use pages::pager::Pager;
-use pages::plan::RouterPlan;
+use pages::plan::{OwnCode, RouterPlan};
 use pages::row::Element;
 use pages::segment::build::Navigator;
 
 /// What is damaged: each element has pages of its own shape.
-const CASES: [Case; 7] = [
+const CASES: [Case; 9] = [
     (Element::Float4, Metric::L2, 70, Navigator::Graph),
     (Element::Bit, Metric::Hamming, 200, Navigator::Graph),
     (Element::Sparse, Metric::L2, 5_000, Navigator::Graph),
@@ -24,7 +26,13 @@ const CASES: [Case; 7] = [
     (Element::Float4, Metric::L2, 70, Navigator::Flat),
     (Element::Bit, Metric::Hamming, 200, Navigator::Flat),
     (Element::Sparse, Metric::L2, 5_000, Navigator::Flat),
+    (Element::Float4, Metric::L2, 70, lists(OwnCode::Residual(Encoding::I4))),
+    (Element::Bit, Metric::Hamming, 200, lists(OwnCode::Bits)),
 ];
+
+const fn lists(own: OwnCode) -> Navigator {
+    Navigator::Lists(ListOptions { lists: 12, own })
+}
 
 /// With the kind of the segments.
 type Case = (Element, Metric, usize, Navigator);

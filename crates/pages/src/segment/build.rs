@@ -27,7 +27,7 @@ const SEEDS_MAX: usize = 2048;
 /// Entry points of a graph without codes: each costs a page.
 const SEEDS_MAX_WITHOUT_CODES: usize = 32;
 
-/// Segments with fewer nodes are read as a whole sooner than their lists are found.
+/// Segments with fewer nodes are read as a whole sooner than their lists are found, unless `lists` says otherwise.
 const LIST_NODES_MIN: usize = 1024;
 /// Lists per square root of the nodes: with more, centroids take as long to read as the rows of the lists.
 const LISTS_PER_ROOT: f64 = 2.0;
@@ -167,10 +167,11 @@ pub fn prepare(
 fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
     let Navigator::Lists(lists) = options.navigator else { return None };
     let wanted = match lists.lists {
+        0 if nodes < LIST_NODES_MIN => return None,
         0 => (LISTS_PER_ROOT * (nodes as f64).sqrt()) as usize,
         lists => lists as usize,
     };
-    (nodes >= LIST_NODES_MIN).then(|| wanted.clamp(1, nodes / ROWS_PER_LIST_MIN))
+    (nodes >= ROWS_PER_LIST_MIN).then(|| wanted.clamp(1, nodes / ROWS_PER_LIST_MIN))
 }
 
 fn build_space(space: &Space) -> BuildSpace {

@@ -1,8 +1,8 @@
 //! The lists of a segment: which of them are near to a query, and where their nodes are.
 //!
-//! A list is a run of adjacent nodes. For each there is a node of its own, whose vector is the list's centroid and whose
-//! rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found as rows
-//! of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
+//! A list is a run of adjacent nodes. For each there is a node of its own, whose vector is the list's centroid and
+//! whose rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found
+//! as rows of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
 
 use std::ops::Range;
 

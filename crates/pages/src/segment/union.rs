@@ -3,8 +3,8 @@
 //! Elements are numbered through all segments, graphs first, the largest before the others, so that the bound is low
 //! early; behind the elements come the routers of the graphs, each graph a part of its own, then those of the flat
 //! segments, which are lists that every search reads, and then the lists of other segments: not by number, but by
-//! turns, the nearest of each segment first, in the proportion in which they are due. Segments that differ in their shape may stand together: those whose hops read all
-//! neighbors ignore the threshold.
+//! turns, the nearest of each segment first, in the proportion in which they are due. Segments that differ in their
+//! shape may stand together: those whose hops read all neighbors ignore the threshold.
 //!
 //! Keys of all segments must be comparable: for inner products, where keys depend on the norm that a query is scaled
 //! to, all segments take the largest that any of them has.

@@ -61,14 +61,7 @@ pub fn write_pages<W: BulkWriter>(
     let tid_page = pages.pages;
     let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
     write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
-    let list_page = pages.pages;
-    let mut list_router_page = 0;
-    if let Some(lists) = &nodes.lists {
-        let order = without_edges((0..lists.count() as u32).collect());
-        write_nodes(&mut pages, PageKind::Lists, lists, &order)?;
-        list_router_page = pages.pages;
-        write_flat_routers(&mut pages, PageKind::ListRouters, lists, &order)?;
-    }
+    let (list_page, list_router_page) = write_lists(&mut pages, nodes)?;
     let vector_page = pages.pages;
     let vector_bytes = if nodes.plan.own() == OwnCode::Elsewhere {
         write_vectors(&mut pages, graph.order.iter().map(|&node| nodes.own_of(node as usize)))?
@@ -104,7 +97,7 @@ pub fn write_pages<W: BulkWriter>(
         navigator: if lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT },
         router_page: if plan.is_flat() { router_page } else { 0 },
         lists,
-        list_page: if lists > 0 { list_page } else { 0 },
+        list_page,
         list_router_page,
         list_curve_count: 0,
         reserved: [0; 10],
@@ -112,6 +105,20 @@ pub fn write_pages<W: BulkWriter>(
         list_curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
         extents,
     })
+}
+
+/// Writes the lists, if there are some; returns the first pages of their nodes and of their routers.
+fn write_lists<W: BulkWriter>(
+    pages: &mut SegmentPages<'_, W>,
+    nodes: &EncodedNodes,
+) -> Result<(u32, u32), PageError> {
+    let Some(lists) = &nodes.lists else { return Ok((0, 0)) };
+    let order = without_edges((0..lists.count() as u32).collect());
+    let list_page = pages.pages;
+    write_nodes(pages, PageKind::Lists, lists, &order)?;
+    let router_page = pages.pages;
+    write_flat_routers(pages, PageKind::ListRouters, lists, &order)?;
+    Ok((list_page, router_page))
 }
 
 /// Nodes in this order, and nothing else.

@@ -211,7 +211,7 @@ impl Index {
         Self::build_segments(element, metric, dim, &graphs)
     }
 
-    /// The same with segments of either kind.
+    /// The same with segments of any kind.
     pub fn build_segments(
         element: Element,
         metric: Metric,
@@ -356,7 +356,7 @@ impl Index {
         Ok(found)
     }
 
-    fn add_rows(
+    pub fn add_rows(
         &self,
         state: &SegmentState,
         element: &Measured,
