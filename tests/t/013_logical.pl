@@ -63,7 +63,8 @@ $subscriber->safe_psql('postgres',
 $subscriber->poll_query_until('postgres', "SELECT count(*) = 2 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel")
   or die "the initial copy does not end";
 
-my $apply = "SELECT pid FROM pg_stat_subscription WHERE subname = 'here' AND relid IS NULL ORDER BY pid LIMIT 1";
+my $leader = $subscriber->pg_version >= 16 ? 'AND leader_pid IS NULL' : '';
+my $apply = "SELECT pid FROM pg_stat_subscription WHERE subname = 'here' AND relid IS NULL $leader";
 my $worker = $subscriber->safe_psql('postgres', $apply);
 
 sub log_lines
@@ -122,12 +123,13 @@ my $reader = IPC::Run::start(
 my $changes = start_psql($publisher, "CALL change($next, 120)");
 my $turns = 0;
 my $start = time();
-while ($changes->pumpable || $turns < 5)
+while ($changes->pumpable || $turns < 5 || ($reader{out} =~ tr/\n//) < 10)
 {
+	die "searches do not go on" if $turns > 1000;
 	$subscriber->safe_psql('postgres', "VACUUM items");
 	$subscriber->safe_psql('postgres', "SELECT proxima.merge('items_v')");
 	$subscriber->safe_psql('postgres', $turns == 2 ? "REINDEX INDEX CONCURRENTLY items_v" : "SELECT proxima.flush('items_v')");
-	$changes->pump_nb if $changes->pumpable;
+	$_->pump_nb for grep { $_->pumpable } ($changes, $reader);
 	$turns++;
 }
 ok($changes->finish, 'the publisher has changed rows');
@@ -138,8 +140,7 @@ $reader->signal('INT');
 $reader->finish;
 my @found = split(/\n/, $reader{out});
 note(@found . ' searches');
-cmp_ok(scalar(@found), '>', 5, 'searches went on');
-is(scalar(grep { $_ ne 't' } @found), 0, 'and have seen the rows of their snapshots');
+is(scalar(grep { $_ ne 't' } @found), 0, 'they have seen the rows of their snapshots');
 unlike($reader{err}, qr/ERROR:(?!  canceling statement due to user request)/, 'without an error');
 is_same('apply beside VACUUM, merges and searches');
 cmp_ok(recall($subscriber, '<->', $dim, 100), '>=', 0.95, 'recall after all');
