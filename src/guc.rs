@@ -17,6 +17,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use crate::pg::compat;
+use crate::pg::worker::is_autovacuum;
 
 /// What a scan does when its first effort is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -450,11 +451,9 @@ fn is_defined(name: &CStr) -> bool {
 
 /// Memory in bytes that maintenance may take in this process.
 pub fn maintenance_memory() -> u64 {
-    // SAFETY: what this process is, and a plain setting in kilobytes.
-    let (is_autovacuum, maintenance) = unsafe {
-        (pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER, pg_sys::maintenance_work_mem)
-    };
+    // SAFETY: a plain setting in kilobytes.
+    let maintenance = unsafe { pg_sys::maintenance_work_mem };
     let of_autovacuum = text_of(c"autovacuum_work_mem").and_then(|text| text.parse::<i64>().ok());
-    let of_autovacuum = of_autovacuum.filter(|kilobytes| is_autovacuum && *kilobytes >= 0);
+    let of_autovacuum = of_autovacuum.filter(|kilobytes| is_autovacuum() && *kilobytes >= 0);
     of_autovacuum.unwrap_or(i64::from(maintenance)) as u64 * 1024
 }

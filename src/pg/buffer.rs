@@ -160,9 +160,10 @@ pub fn prefetch(hint: pg_sys::Buffer, offset: usize, length: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the hint is a valid shared buffer number, so its block address exists; a prefetch reads nothing
-        // that the program can observe.
+        // SAFETY: the hint is a valid shared buffer number, so its descriptor and its block address exist; a prefetch
+        // reads nothing that the program can observe.
         unsafe {
+            _mm_prefetch::<_MM_HINT_T0>(pg_sys::BufferDescriptors.add(hint as usize - 1).cast());
             let start = pg_sys::BufferGetBlock(hint).cast::<i8>().add(offset);
             for line in (0..length).step_by(64) {
                 _mm_prefetch::<_MM_HINT_T0>(start.add(line));

@@ -25,6 +25,44 @@ pub fn write_f32(value: f32, out: &mut [u8]) -> usize {
     unsafe { float_to_shortest_decimal_bufn(value, out.as_mut_ptr().cast()) as usize }
 }
 
+/// Powers of ten that are exact.
+const POWERS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
+/// The number at the start of `bytes` and its length, if it has few digits and no exponent, as numbers in vectors do;
+/// rounded as strtof rounds.
+///
+/// Its digits and the power of ten are exact in f64, so the quotient is the f64 that is nearest to the number. Rounding
+/// that to f32 is right unless it lies in the middle between two: everywhere else both are on the same side of it.
+fn read_short(bytes: &[u8]) -> Option<(f32, usize)> {
+    const DIGITS_MAX: usize = 19;
+    const MIDDLE: u64 = 1 << 28;
+    let is_negative = bytes.first() == Some(&b'-');
+    let (mut at, mut digits, mut value, mut point) = (usize::from(is_negative), 0, 0u64, None);
+    loop {
+        match bytes.get(at) {
+            Some(digit @ b'0'..=b'9') if digits < DIGITS_MAX => {
+                value = value * 10 + u64::from(digit - b'0');
+                digits += 1;
+            }
+            Some(b'.') if point.is_none() => point = Some(digits),
+            Some(b'0'..=b'9' | b'.' | b'e' | b'E' | b'x' | b'X') => return None,
+            _ => break,
+        }
+        at += 1;
+    }
+    let decimals = digits - point.unwrap_or(digits);
+    if digits == 0 || value >= 1 << f64::MANTISSA_DIGITS {
+        return None;
+    }
+    let quotient = value as f64 / POWERS[decimals];
+    let is_middle = quotient.to_bits() & (2 * MIDDLE - 1) == MIDDLE;
+    let rounded = if is_negative { -quotient } else { quotient } as f32;
+    (!is_middle).then_some((rounded, at))
+}
+
 /// The number that starts at byte `start` of `text`, as strtof reads it, and the position after it.
 ///
 /// The position is `start` when there is no number; the value is infinite when the number is too large.
@@ -33,6 +71,9 @@ pub fn write_f32(value: f32, out: &mut [u8]) -> usize {
 /// If `start` is beyond the end of `text`.
 pub fn read_f32(text: &CStr, start: usize) -> (f32, usize) {
     let bytes = &text.to_bytes()[start..];
+    if let Some((value, length)) = read_short(bytes) {
+        return (value, start + length);
+    }
     let length =
         bytes.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E'));
     let plain = &bytes[..length.count()];

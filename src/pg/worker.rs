@@ -76,6 +76,12 @@ pub fn payload() -> Option<[u8; PAYLOAD_BYTES]> {
     Some(bytes)
 }
 
+/// Whether this is a process of autovacuum.
+pub fn is_autovacuum() -> bool {
+    // SAFETY: what this process is, set at its start.
+    unsafe { pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER }
+}
+
 /// Inside a worker, first of all: handles signals and connects to a database, which may be closed to new sessions.
 /// Does not return if the database is gone.
 ///

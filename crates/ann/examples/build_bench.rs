@@ -5,121 +5,18 @@
 //! ```
 //! FOLDER has base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, 100 per query).
 
+#[path = "common/bench.rs"]
+mod bench;
+#[path = "common/npy.rs"]
+mod npy;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use ann::build::{Control, FlatGraph, Params, Phase, Rows, Space, best_first, build, working_bytes};
-
-type Failure = Box<dyn std::error::Error>;
-
-/// A matrix of float32.
-struct Matrix {
-    values: Vec<f32>,
-    dim: usize,
-}
-
-impl Matrix {
-    fn count(&self) -> usize {
-        self.values.len() / self.dim
-    }
-
-    fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.dim..][..self.dim]
-    }
-}
-
-/// Bytes behind the header, and the number of columns.
-fn read_npy(path: &Path, kind: &str) -> Result<(Vec<u8>, usize), Failure> {
-    let mut bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..10 + length]).into_owned();
-    if &bytes[..7] != b"\x93NUMPY\x01" || !header.contains(kind) || header.contains("True") {
-        return Err(format!("{}: not a row-major {kind} matrix: {header}", path.display()).into());
-    }
-    let shape = header.split(['(', ')']).nth(1).ok_or("no shape")?;
-    let columns = shape.split(',').nth(1).ok_or("not two-dimensional")?.trim().parse()?;
-    Ok((bytes.split_off(10 + length), columns))
-}
-
-fn half_to_f32(bits: u16) -> f32 {
-    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
-    match exponent {
-        0 => sign * fraction * 2f32.powi(-24),
-        _ => sign * (1024.0 + fraction) * 2f32.powi(exponent - 25),
-    }
-}
-
-fn read_matrix(path: &Path) -> Result<Matrix, Failure> {
-    let (bytes, dim) = read_npy(path, "<f2")?;
-    let halves = bytes.as_chunks::<2>().0.iter();
-    Ok(Matrix { values: halves.map(|&pair| half_to_f32(u16::from_le_bytes(pair))).collect(), dim })
-}
-
-/// Codes about the mean, and their padded length.
-fn quantize(base: &Matrix) -> (Vec<i8>, usize) {
-    let mut mean = vec![0f64; base.dim];
-    for row in base.values.chunks_exact(base.dim) {
-        mean.iter_mut().zip(row).for_each(|(mean, &x)| *mean += f64::from(x));
-    }
-    let mean: Vec<f32> = mean.iter().map(|&sum| (sum / base.count() as f64) as f32).collect();
-    let sampled = base.values.chunks_exact(base.dim).take(4000);
-    let mut magnitudes: Vec<f32> =
-        sampled.flat_map(|row| row.iter().zip(&mean).map(|(x, mean)| (x - mean).abs())).collect();
-    let place = magnitudes.len() * 9995 / 10000;
-    let scale = 127.0 / *magnitudes.select_nth_unstable_by(place, f32::total_cmp).1;
-    let dim = base.dim.next_multiple_of(64);
-    let mut codes = vec![0i8; base.count() * dim];
-    for (codes, row) in codes.chunks_exact_mut(dim).zip(base.values.chunks_exact(base.dim)) {
-        for ((code, &x), mean) in codes.iter_mut().zip(row).zip(&mean) {
-            *code = ((x - mean) * scale).round().clamp(-127.0, 127.0) as i8;
-        }
-    }
-    (codes, dim)
-}
-
-fn squared(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0f32; 16];
-    for (a, b) in a.as_chunks::<16>().0.iter().zip(b.as_chunks::<16>().0) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += (a - b) * (a - b);
-        }
-    }
-    sums.iter().sum()
-}
-
-/// User and system seconds of this process, to a hundredth.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
-}
-
-/// Prints wall and CPU seconds of each phase until `finished`.
-fn watch(control: &Control, finished: &AtomicBool) {
-    let (mut phase, mut wall, mut cpu) = (0, Instant::now(), cpu_seconds());
-    loop {
-        let ended = finished.load(Ordering::Relaxed);
-        let now = control.phase.load(Ordering::Relaxed);
-        if now != phase || ended {
-            let name = format!("{:?}", Phase::ALL[phase as usize]);
-            println!("  {name:8} wall {:6.3}  cpu {:5.2}", wall.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-            (phase, wall, cpu) = (now, Instant::now(), cpu_seconds());
-        }
-        if ended {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// A memory figure of this process in MB.
-fn memory(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or_default();
-    line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or_default() >> 10
-}
+use ann::build::{Control, FlatGraph, Params, Rows, Space, best_first, build, working_bytes};
+use bench::{Quantizer, cpu_seconds, memory, squared, watch};
+use npy::{Failure, Matrix, read_matrix, read_npy};
 
 fn unreachable(graph: &FlatGraph) -> usize {
     let mut reached = vec![false; graph.order.len()];
@@ -177,7 +74,8 @@ fn main() -> Result<(), Failure> {
     let (bytes, width) = read_npy(&folder.join("gt_cos.npy"), "<i4")?;
     let ids: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|&id| u32::from_le_bytes(id)).collect();
     let truth: Vec<Vec<u32>> = ids.chunks_exact(width).map(<[u32]>::to_vec).collect();
-    let (codes, dim) = quantize(&base);
+    let quantizer = Quantizer::new(&base);
+    let (codes, dim) = (quantizer.codes(&base), quantizer.dim());
     let rows = Rows { codes: &codes, dim, count: base.count() };
     let params = Params {
         ef_construction: number(1, 64)?,

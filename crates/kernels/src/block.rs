@@ -16,7 +16,7 @@
 
 use std::sync::OnceLock;
 
-pub use crate::block_select::{clear_nearer, smallest};
+pub use crate::block_select::{clear_nearer, least, smallest};
 
 /// How two rows of int8 codes are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

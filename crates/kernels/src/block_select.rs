@@ -77,6 +77,32 @@ pub(crate) fn collect(values: &[u32], first: usize, limit: u32, found: &mut Vec<
     }
 }
 
+/// The smallest value, as `value << 32 | index`; of equal ones the first. `u64::MAX` of nothing.
+pub fn least(values: &[u32]) -> u64 {
+    least_with(tier(), values)
+}
+
+/// The caller proves that the processor has `tier`.
+pub(crate) fn least_with(tier: Tier, values: &[u32]) -> u64 {
+    match tier {
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => crate::block_x86::least_avx512(values),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 => crate::block_x86::least_avx2(values),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Sse41 => least_portable(values),
+        Tier::Portable => least_portable(values),
+    }
+}
+
+#[inline(always)]
+pub(crate) fn least_portable(values: &[u32]) -> u64 {
+    // Two passes, because compilers vectorise each, but not a minimum that carries its index.
+    let minimum = values.iter().copied().fold(u32::MAX, u32::min);
+    let index = values.iter().position(|&value| value == minimum);
+    index.map_or(u64::MAX, |index| u64::from(minimum) << 32 | index as u64)
+}
+
 /// Clears bit `j` of `alive` where `from[j] < to[j]`. Values are below 2^31 or [`NO_DISTANCE`] in `to`.
 ///
 /// # Panics

@@ -1,7 +1,7 @@
 //! Every tier of the block product against the definition.
 
 use super::*;
-use crate::block_select::{clear_nearer_with, smallest_with};
+use crate::block_select::{clear_nearer_with, least_with, smallest_with};
 
 /// The tiers this processor can run.
 fn tiers() -> Vec<Tier> {
@@ -123,6 +123,19 @@ fn clearing_equals_comparing() {
                 let expected = before[j / 64] >> (j % 64) & 1 == 1 && from[j] >= to[j];
                 assert_eq!(alive[j / 64] >> (j % 64) & 1 == 1, expected);
             }
+        }
+    }
+}
+
+#[test]
+fn least_is_the_first_minimum() {
+    let mut next = numbers(9);
+    for tier in tiers() {
+        assert_eq!(least_with(tier, &[]), u64::MAX);
+        for length in 1..150 {
+            let values: Vec<u32> = (0..length).map(|_| (next() % 50) as u32 * 80_000_000).collect();
+            let expected = (0..length).map(|at| u64::from(values[at]) << 32 | at as u64).min().unwrap();
+            assert_eq!(least_with(tier, &values), expected, "{tier:?} {length}");
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::block::{
     Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, pack_panel, row, row_term, sum_of_differences,
     sum_of_squares,
 };
-use crate::block_select::{LANES, clear_nearer_portable, collect, lane_minima};
+use crate::block_select::{LANES, clear_nearer_portable, collect, lane_minima, least_portable};
 
 /// Defines the safe entry `$name`, whose body `$body` is compiled for the instruction set `$features`.
 macro_rules! entry {
@@ -69,6 +69,14 @@ entry!(
 entry!(
     /// Appends `value << 32 | index` for each value not above `limit`.
     collect_avx2 = collect256, "avx2", (values: &[u32], limit: u32, found: &mut Vec<u64>)
+);
+entry!(
+    /// See [`crate::block::least`].
+    least_avx512 = least_portable, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> u64
+);
+entry!(
+    /// See [`crate::block::least`].
+    least_avx2 = least_portable, "avx2", (values: &[u32]) -> u64
 );
 entry!(
     /// Clears bit `j` of `alive` where `from[j] < to[j]`; one bit for each pair.

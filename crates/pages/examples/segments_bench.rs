@@ -7,6 +7,9 @@
 //! numbered as they are printed.
 #![forbid(unsafe_code)]
 
+#[path = "../../ann/examples/common/npy.rs"]
+mod npy;
+
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -14,7 +17,7 @@ use std::time::Instant;
 use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Graph as _, Hop, Measured, Stream, Visited};
-use half::f16;
+use npy::{Failure, Matrix, read_matrix, read_npy};
 use pages::mem_pager::MemPager;
 use pages::row::{Element, Row};
 use pages::segment::build::{self, BuildOptions, Navigator};
@@ -24,8 +27,6 @@ use pages::segment::read::{SegmentReader, SegmentState, rows_of};
 use pages::segment::{Union, UnionQuery};
 use pages::space::{Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
-
-type Failure = Box<dyn std::error::Error>;
 
 const RESULTS: usize = 10;
 /// Each measurement is the fastest of these rounds.
@@ -45,41 +46,6 @@ const LAYOUTS: [&[(usize, usize, Navigator)]; 6] = [
     &[(1, 60_000, Graph), (16, 2_500, Flat)],
     &[(1, 30_000, Graph), (7, 6_000, Graph), (16, 1_750, Flat)],
 ];
-
-/// A matrix of float32.
-struct Matrix {
-    values: Vec<f32>,
-    dim: usize,
-}
-
-impl Matrix {
-    fn count(&self) -> usize {
-        self.values.len() / self.dim
-    }
-
-    fn row(&self, row: usize) -> &[f32] {
-        &self.values[row * self.dim..][..self.dim]
-    }
-}
-
-/// Bytes behind the header, and the number of columns.
-fn read_npy(path: &Path, kind: &str) -> Result<(Vec<u8>, usize), Failure> {
-    let mut bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let length = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    let header = String::from_utf8_lossy(&bytes[10..10 + length]).into_owned();
-    if &bytes[..7] != b"\x93NUMPY\x01" || !header.contains(kind) || header.contains("True") {
-        return Err(format!("{}: not a row-major {kind} matrix: {header}", path.display()).into());
-    }
-    let shape = header.split(['(', ')']).nth(1).ok_or("no shape")?;
-    let columns = shape.split(',').nth(1).ok_or("not two-dimensional")?.trim().parse()?;
-    Ok((bytes.split_off(10 + length), columns))
-}
-
-fn read_matrix(path: &Path) -> Result<Matrix, Failure> {
-    let (bytes, dim) = read_npy(path, "<f2")?;
-    let values = bytes.as_chunks::<2>().0.iter().map(|&pair| f16::from_le_bytes(pair).to_f32()).collect();
-    Ok(Matrix { values, dim })
-}
 
 /// An index in memory.
 struct Index {

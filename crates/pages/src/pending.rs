@@ -26,7 +26,7 @@ use crate::error::PageError;
 use crate::format::meta::{Chain, Meta, SEALED_MAX, STRIPES};
 use crate::format::page;
 use crate::format::pending::{self as format, Entries, PendingEntry, PendingPage};
-use crate::pager::{BlockNumber, NO_BLOCK, PageBytes, PageChange, Pager};
+use crate::pager::{BlockNumber, NO_BLOCK, PAGE_SIZE, PageBytes, PageChange, Pager};
 use crate::row::StoredSparse;
 use crate::tids::HeapTid;
 
@@ -226,6 +226,9 @@ pub fn for_each_page<'c, P: Pager>(
         while block != NO_BLOCK {
             let bytes = pager.read(block)?;
             let page = entries.check(&bytes, block, chain.number)?;
+            if page.next != NO_BLOCK {
+                pager.prefetch(page.next, 0, PAGE_SIZE);
+            }
             visit(block, &bytes, page)?;
             drop(bytes);
             steps += 1;

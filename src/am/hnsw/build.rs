@@ -177,6 +177,7 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
         encoding: build::node_plan(&space, usize::from(options.m)).own().number(),
         m: options.m,
         ef_construction: options.ef_construction,
+        lists: None,
         index_id: crate::pg::random_u64(),
         rotation_seed: ROTATION_SEED,
         written_by: WRITTEN_BY,
@@ -197,7 +198,7 @@ impl<'b> Build<'b> {
             m: usize::from(meta.m),
             ef_construction: usize::from(meta.ef_construction),
             seed: meta.rotation_seed,
-            navigator: Navigator::Graph,
+            navigator: Navigator::of(&meta),
         };
         // SAFETY: plain settings; the first is in kilobytes.
         let (memory, workers) =

@@ -177,7 +177,7 @@ pub unsafe fn merge(
     let must_stop = || (stop.borrow_mut())();
     // SAFETY: by the contract; a plain setting.
     let (job, workers) = unsafe {
-        let job = JobHost::new(index, &open, Navigator::Graph, Some(&must_stop));
+        let job = JobHost::new(index, &open, Navigator::of(&open.meta), Some(&must_stop));
         (job, pg_sys::max_parallel_maintenance_workers)
     };
     let limits = Limits { is_share: scope == Scope::Share, ..job.limits };
@@ -212,7 +212,7 @@ pub unsafe fn merge(
 pub unsafe fn merge_is_due(index: pg_sys::Relation, lane: Lane) -> Result<bool, IndexError> {
     // SAFETY: by the contract.
     let open = unsafe { open(index)? };
-    let limits = limits(&open.parsed.space, &build_options(&open.meta, Navigator::Graph));
+    let limits = limits(&open.parsed.space, &build_options(&open.meta, Navigator::of(&open.meta)));
     Ok(maintain::due(open.meta.segments(), lane, &limits).is_some())
 }
 

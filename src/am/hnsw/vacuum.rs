@@ -17,6 +17,7 @@ use super::worker::{self, Requested};
 use crate::error::{IndexError, OrReport};
 use crate::pg::buffer::BufferHints;
 use crate::pg::lock::WorkLock;
+use crate::pg::worker::is_autovacuum;
 use crate::pg::{compat, tid};
 use crate::storage::RelationPager;
 
@@ -104,8 +105,7 @@ unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
     unsafe {
         let mut rest = maintain::segments(index)?;
         while rest > 0 && maintain::merge_is_due(index, lane)? {
-            let is_autovacuum = pg_sys::MyBackendType == pg_sys::BackendType::B_AUTOVAC_WORKER;
-            if is_autovacuum
+            if is_autovacuum()
                 && matches!(worker::request(index, lane), Requested::Started | Requested::Running)
             {
                 return Ok(());

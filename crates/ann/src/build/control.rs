@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// Why there is no graph.
+/// Why there is no graph, or there are no lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuildError {
     /// `Control::cancel` was set.
@@ -11,7 +11,7 @@ pub enum BuildError {
     TooManyRows,
 }
 
-/// The phases of a build, in order.
+/// The phases of a build, in order: those of a graph, then those of lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Phase {
@@ -31,11 +31,15 @@ pub enum Phase {
     Reverse = 6,
     /// Attaching what cannot be reached.
     Connect = 7,
+    /// Finding the centroids of lists.
+    Means = 8,
+    /// Giving rows to lists.
+    Assign = 9,
 }
 
 impl Phase {
     /// All phases in order; the number of a phase is its index.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Idle,
         Self::Copies,
         Self::Order,
@@ -44,6 +48,8 @@ impl Phase {
         Self::Prune,
         Self::Reverse,
         Self::Connect,
+        Self::Means,
+        Self::Assign,
     ];
 }
 

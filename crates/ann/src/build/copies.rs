@@ -16,7 +16,7 @@ use super::{BuildError, Control, FlatGraph, Phase, Rows};
 const TASK_ROWS: usize = 4096;
 
 /// Rows by equality of their codes.
-pub(super) struct Groups {
+pub(crate) struct Groups {
     /// First input row of each group, ascending.
     pub first: Vec<u32>,
     /// `copies[offsets[g]..offsets[g + 1]]` are the other rows of group `g`. Empty when there are no copies
@@ -32,6 +32,12 @@ impl Groups {
         }
         let group = group as usize;
         &self.copies[self.offsets[group] as usize..self.offsets[group + 1] as usize]
+    }
+
+    /// Rows of each group; `None` when every row is its own group.
+    pub fn sizes(&self) -> Option<Vec<u32>> {
+        let sizes = || self.offsets.windows(2).map(|pair| pair[1] - pair[0] + 1).collect();
+        (!self.offsets.is_empty()).then(sizes)
     }
 
     /// Neighbours a representative may have besides the copies linked to it.
@@ -55,7 +61,7 @@ fn hash(row: &[i8]) -> u64 {
 }
 
 /// Finds the groups of identical rows.
-pub(super) fn group(rows: &Rows<'_>, control: &Control) -> Result<Groups, BuildError> {
+pub(crate) fn group(rows: &Rows<'_>, control: &Control) -> Result<Groups, BuildError> {
     control.enter(Phase::Copies, rows.count as u64)?;
     let mut hashed = vec![(0u64, 0u32); rows.count];
     hashed.par_chunks_mut(TASK_ROWS).enumerate().try_for_each(|(task, hashed)| {

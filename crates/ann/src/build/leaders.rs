@@ -1,5 +1,8 @@
 //! Leaders of a set of rows, and the nearest leaders of each row.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use kernels::block::{Panels, Space, smallest};
 use rayon::prelude::*;
 
@@ -16,7 +19,7 @@ const ROWS_AT_ONCE: usize = 24;
 
 /// How leaders are chosen.
 #[derive(Clone, Copy)]
-pub(super) struct Training {
+pub(crate) struct Training {
     /// Wanted number of leaders, at least one.
     pub count: usize,
     /// Lloyd iterations after the random choice.
@@ -27,7 +30,7 @@ pub(super) struct Training {
 }
 
 /// A pseudo-random number from a seed and a key (splitmix64).
-pub(super) fn mix(seed: u64, key: u64) -> u64 {
+pub(crate) fn mix(seed: u64, key: u64) -> u64 {
     let mut z = seed.wrapping_add(key.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -35,7 +38,7 @@ pub(super) fn mix(seed: u64, key: u64) -> u64 {
 }
 
 /// Centroids as int8 rows.
-pub(super) struct Leaders {
+pub(crate) struct Leaders {
     pub codes: Vec<i8>,
     pub panels: Panels,
 }
@@ -134,24 +137,28 @@ impl Leaders {
             }
         }
         let tiny = sampled.len() / count / 8;
+        let mut largest: BinaryHeap<_> = (0..count).map(|leader| (sizes[leader], Reverse(leader))).collect();
         for leader in 0..count {
-            let largest = (0..count).max_by_key(|&c| (sizes[c], count - c)).unwrap_or(leader);
-            if sizes[leader] > tiny || sizes[largest] < 4 * tiny.max(1) {
+            if sizes[leader] > tiny {
                 continue;
             }
-            let members = clusters.members(largest);
+            let Some((size, Reverse(source))) = largest.pop() else { break };
+            if size < 4 * tiny.max(1) {
+                break;
+            }
+            let members = clusters.members(source);
             let moved = members[mix(leader as u64, members.len() as u64) as usize % members.len()];
             let codes = rows.row(sampled[moved as usize]);
             self.codes[leader * dim..(leader + 1) * dim].copy_from_slice(codes);
-            sizes[largest] /= 2;
-            // Never the largest: none of the sampled rows was counted for its new place.
-            sizes[leader] = tiny + 1;
+            // The moved leader is no source: none of the sampled rows was counted for its new place.
+            sizes[source] = size / 2;
+            largest.push((size / 2, Reverse(source)));
         }
     }
 }
 
 /// `count` different members, one from each of `count` equal ranges; all of them when there are no more.
-fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32> {
+pub(crate) fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32> {
     let length = members.len() as u64;
     (0..count as u64).map(move |k| {
         let (start, end) = (k * length / count as u64, (k + 1) * length / count as u64);
@@ -160,7 +167,7 @@ fn sample(members: &[u32], count: usize, seed: u64) -> impl Iterator<Item = u32>
 }
 
 /// Which rows belong to which cluster.
-pub(super) struct Clusters {
+pub(crate) struct Clusters {
     offsets: Vec<usize>,
     members: Vec<u32>,
 }
@@ -201,7 +208,7 @@ impl Clusters {
 
 impl<'a> Rows<'a> {
     /// The codes of row `id`.
-    pub(super) fn row(&self, id: u32) -> &'a [i8] {
+    pub(crate) fn row(&self, id: u32) -> &'a [i8] {
         &self.codes[id as usize * self.dim..][..self.dim]
     }
 }

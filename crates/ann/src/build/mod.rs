@@ -38,4 +38,6 @@ pub use kernels::block::Space;
 pub use params::{Params, working_bytes};
 pub use walk::best_first;
 
+pub(crate) use copies::group;
+pub(crate) use leaders::{Clusters, Leaders, Training, mix, sample};
 pub(crate) use reservoir::Reservoirs;

@@ -24,6 +24,12 @@ pub const CLAIM_MAX: usize = 64;
 pub const RETIRED_MAX: usize = 64;
 /// [`SegmentEntry::navigator`] of a flat segment.
 pub const FLAT: u32 = 1;
+/// [`SegmentEntry::navigator`] of a segment with lists.
+pub const LISTS: u32 = 2;
+/// [`Meta::method`] of an index whose merges make graphs.
+const METHOD_GRAPH: u8 = 1;
+/// [`Meta::method`] of an index whose merges make lists.
+const METHOD_LISTS: u8 = 2;
 /// Segments that one manifest can name.
 pub const SEGMENTS_MAX: usize = 128;
 
@@ -76,7 +82,7 @@ on_disk! {
         pub pages: u32,
         /// rows that vacuum has marked dead since
         pub dead: u32,
-        /// 0 graph, 1 flat, as in its header
+        /// 0 graph, 1 flat, 2 lists, as in its header
         pub navigator: u32,
     }
 }
@@ -110,7 +116,7 @@ on_disk! {
         pub metric: u8,
         /// 1 float4, 2 float2, 3 bit, 4 sparse
         pub element: u8,
-        /// 1 graph segments (hnsw)
+        /// what merges make: 1 graphs (hnsw), 2 lists (ivf)
         pub method: u8,
         /// own vector of a row: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 sparse
         pub encoding: u8,
@@ -148,8 +154,12 @@ on_disk! {
         pub retired_count: u32,
         /// attribute columns behind the vector: 0
         pub attribute_count: u32,
+        /// lists: option lists, 0 for as many as suit the rows; else 0
+        pub lists: u32,
+        /// lists: own vector of a row in segments with lists, as encoding; else 0
+        pub list_encoding: u32,
         /// zero
-        pub reserved: [u32; 24],
+        pub reserved: [u32; 22],
         /// the chains that rows are appended to
         pub stripes: [Chain; 8],
         /// chains that get no more rows, oldest first
@@ -169,6 +179,15 @@ on_disk! {
     }
 }
 
+/// What segments with lists are made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListOptions {
+    /// Option `lists`; 0: as many as suit the rows.
+    pub lists: u32,
+    /// What they hold of a row's own vector.
+    pub own: OwnCode,
+}
+
 /// What a new index is created with.
 #[derive(Clone, Copy, Debug)]
 pub struct MetaParams {
@@ -186,6 +205,8 @@ pub struct MetaParams {
     pub m: u16,
     /// Option `ef_construction`.
     pub ef_construction: u16,
+    /// What segments with lists are made of, if merges make those.
+    pub lists: Option<ListOptions>,
     /// See [`Meta::index_id`].
     pub index_id: u64,
     /// See [`Meta::rotation_seed`].
@@ -205,7 +226,7 @@ impl Meta {
             padded_dim: params.padded_dim,
             metric: params.metric,
             element: params.element,
-            method: 1,
+            method: if params.lists.is_some() { METHOD_LISTS } else { METHOD_GRAPH },
             encoding: params.encoding,
             m: params.m,
             ef_construction: params.ef_construction,
@@ -224,7 +245,9 @@ impl Meta {
             sealed_count: 0,
             retired_count: 0,
             attribute_count: 0,
-            reserved: [0; 24],
+            lists: params.lists.map_or(0, |options| options.lists),
+            list_encoding: params.lists.map_or(0, |options| u32::from(options.own.number())),
+            reserved: [0; 22],
             stripes: [Chain::NONE; STRIPES],
             sealed: [Chain::NONE; SEALED_MAX],
             pool: [BlockRun::NONE; POOL_MAX],
@@ -271,7 +294,8 @@ impl Meta {
             && metric.is_some_and(|metric| space::is_supported(element, metric))
             && self.padded_dim as usize == space::padded_dim(element, self.dim)
             && self.own_code().is_some_and(|own| own.is_of(element))
-            && self.method == 1
+            && (self.method == METHOD_GRAPH
+                || self.list_options().is_some_and(|lists| lists.own.is_of(element)))
             && (2..=100).contains(&self.m)
             && self.attribute_count == 0
             && (1..BLOCKS_MAX).contains(&self.blocks)
@@ -302,6 +326,12 @@ impl Meta {
     /// How own vectors are stored, if the number is known.
     pub fn own_code(&self) -> Option<OwnCode> {
         OwnCode::from_number(self.encoding)
+    }
+
+    /// What segments with lists are made of, if merges make those.
+    pub fn list_options(&self) -> Option<ListOptions> {
+        let number = u8::try_from(self.list_encoding).ok().filter(|_| self.method == METHOD_LISTS);
+        Some(ListOptions { lists: self.lists, own: OwnCode::from_number(number?)? })
     }
 
     /// The shape of pending rows, if the numbers make one.

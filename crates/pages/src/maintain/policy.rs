@@ -41,7 +41,7 @@ impl Limits {
 }
 
 /// Rows of flat segments that are worth a graph.
-pub const GRAPH_ROWS: u64 = 65_536;
+pub const GRAPH_ROWS: u64 = 32_768;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 48;
 /// Rows that the lowest tier's graphs have at least, but for those with fewer.

@@ -10,7 +10,7 @@ use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
 use super::write::{pages_needed, write_header, write_pages};
 use crate::error::PageError;
-use crate::format::meta::SegmentEntry;
+use crate::format::meta::{ListOptions, Meta, SegmentEntry};
 use crate::format::segment::CurvePoint;
 use crate::pager::{BulkWriter, Pager};
 use crate::plan::NodePlan;
@@ -59,6 +59,15 @@ pub enum Navigator {
     /// time that a graph takes. Where nodes have no codes (L1, Jaccard, at most 64 dimensions, very long vectors) there
     /// is a graph all the same.
     Flat,
+    /// Codes of all nodes, by lists: a search reads those that are near to it.
+    Lists(ListOptions),
+}
+
+impl Navigator {
+    /// What merges in this index make.
+    pub fn of(meta: &Meta) -> Self {
+        meta.list_options().map_or(Self::Graph, Self::Lists)
+    }
 }
 
 /// What the builder is asked for.

@@ -130,9 +130,6 @@ pub struct SegmentReader<'a, P> {
     first: u32,
 }
 
-/// Bytes of a page of codes that are asked for ahead: reading in sequence brings the rest.
-const LIST_PREFETCH_BYTES: usize = 1024;
-
 /// Codes that are estimated at once.
 struct Batch<'a> {
     codes: &'a [u8],
@@ -349,7 +346,7 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     pub(super) fn prefetch_own(&self, id: u32) {
         let (header, plan) = (&self.state.header, &self.state.plan);
         let (block, offset, length) = if plan.is_flat() && id >= header.nodes {
-            (header.block_of(header.router_page + (id - header.nodes)), 0, LIST_PREFETCH_BYTES)
+            (header.block_of(header.router_page + (id - header.nodes)), 0, plan.routers().bytes())
         } else {
             let (block, offset) = self.state.locate(id);
             (block, offset, plan.node_bytes())

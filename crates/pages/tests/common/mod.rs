@@ -228,6 +228,7 @@ impl Index {
             encoding: build::node_plan(&space, OPTIONS.m).own().number(),
             m: 16,
             ef_construction: 64,
+            lists: None,
             index_id: 1,
             rotation_seed: 7,
             written_by: 1,

@@ -1,0 +1,154 @@
+//! One pass over all lists: means of the rows of each, and even sizes.
+//!
+//! Lists that are far too large are divided by a small k-means of their own; the smallest ones end for them, and
+//! their rows go to the neighbours in the next pass. Penalties on the size would do the same in the
+//! training only: rows that come later go by distance alone.
+
+use rayon::prelude::*;
+
+use super::Centroids;
+use super::assign::{Assigner, BATCH_ROWS, Nearest};
+use crate::build::{BuildError, Clusters, Control, Leaders, Rows, Space, Training, mix};
+
+/// A list is divided above this share of the mean size, in percent.
+const LARGE: u64 = 180;
+
+/// Lloyd iterations that divide a list.
+const DIVIDE_ITERATIONS: usize = 4;
+
+/// Rows that are summed up between two looks at the control.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// The rows of a pass and what else it needs.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a> {
+    pub rows: &'a Rows<'a>,
+    /// Different rows.
+    pub ids: &'a [u32],
+    /// How often each of `ids` is there; once without.
+    pub weights: Option<&'a [u32]>,
+    pub seed: u64,
+    pub control: &'a Control,
+}
+
+impl Pass<'_> {
+    /// The list of each of `ids`.
+    pub fn assign(&self, assigner: &Assigner) -> Result<Vec<u32>, BuildError> {
+        let mut lists = vec![0u32; self.ids.len()];
+        self.ids.par_chunks(BATCH_ROWS).zip(lists.par_chunks_mut(BATCH_ROWS)).try_for_each_init(
+            || vec![Nearest::default(); BATCH_ROWS],
+            |nearest, (ids, lists)| {
+                let nearest = &mut nearest[..ids.len()];
+                assigner.assign_rows(self.rows.codes, ids, nearest, self.control)?;
+                lists.iter_mut().zip(nearest).for_each(|(list, nearest)| *list = nearest.list);
+                self.control.advance(ids.len() as u64);
+                Ok(())
+            },
+        )?;
+        Ok(lists)
+    }
+
+    /// The means of the lists' rows; with `even`, lists of uneven sizes are replaced.
+    pub fn improve(
+        &self,
+        centroids: &Centroids,
+        assigner: &Assigner,
+        even: bool,
+    ) -> Result<Vec<f32>, BuildError> {
+        let nearest = self.assign(assigner)?;
+        let clusters = Clusters::new(centroids.count(), &nearest, 1);
+        let mut means = centroids.lists().to_vec();
+        means
+            .par_chunks_mut(self.rows.dim)
+            .enumerate()
+            .try_for_each(|(list, mean)| self.mean(clusters.members(list), mean))?;
+        if even {
+            self.even(&clusters, &mut means)?;
+        }
+        Ok(means)
+    }
+
+    fn weight(&self, member: u32) -> u64 {
+        self.weights.map_or(1, |weights| u64::from(weights[member as usize]))
+    }
+
+    /// Makes `mean` the mean of `members`, unless there are none.
+    fn mean(&self, members: &[u32], mean: &mut [f32]) -> Result<(), BuildError> {
+        let mut sums = vec![0i64; mean.len()];
+        let mut some = vec![0i32; mean.len()];
+        let mut total = 0;
+        for members in members.chunks(ROWS_AT_ONCE) {
+            self.control.check()?;
+            some.fill(0);
+            for &member in members {
+                let row = self.rows.row(self.ids[member as usize]);
+                let weight = self.weight(member);
+                total += weight;
+                if weight == 1 {
+                    some.iter_mut().zip(row).for_each(|(sum, &code)| *sum += i32::from(code));
+                } else {
+                    sums.iter_mut().zip(row).for_each(|(sum, &code)| *sum += i64::from(code) * weight as i64);
+                }
+            }
+            sums.iter_mut().zip(&some).for_each(|(sum, &some)| *sum += i64::from(some));
+        }
+        if total > 0 {
+            mean.iter_mut().zip(sums).for_each(|(mean, sum)| *mean = (sum as f64 / total as f64) as f32);
+        }
+        Ok(())
+    }
+
+    /// Divides the largest lists into the places of the smallest.
+    fn even(&self, clusters: &Clusters, means: &mut [f32]) -> Result<(), BuildError> {
+        let dim = self.rows.dim;
+        let count = means.len() / dim;
+        let sizes: Vec<u64> = (0..count)
+            .map(|list| clusters.members(list).iter().map(|&member| self.weight(member)).sum())
+            .collect();
+        let total: u64 = sizes.iter().sum();
+        let mut order: Vec<u32> = (0..count as u32).collect();
+        order.sort_by_key(|&list| (sizes[list as usize], list));
+        // Percent of the mean, without division.
+        let share = |list: u32| 100 * sizes[list as usize] * count as u64;
+        let mut small = order.iter().copied().filter(|&list| share(list) < 100 * total).peekable();
+        let mut divisions = Vec::new();
+        for &list in order.iter().rev() {
+            let Some(&next) = small.peek() else { break };
+            let (large, empty) = (share(list) > LARGE * total, sizes[next as usize] == 0);
+            if list == next || !(large || empty) {
+                break;
+            }
+            let members = clusters.members(list as usize);
+            let parts = (share(list) + 50 * total) / (100 * total).max(1);
+            let parts = (parts.max(2) as usize).min(members.len());
+            if parts > 1 {
+                let mut places = vec![list];
+                places.extend(small.by_ref().take(parts - 1));
+                divisions.push(places);
+            }
+        }
+        let divided: Result<Vec<Leaders>, BuildError> = divisions
+            .par_iter()
+            .map(|places| self.divide(clusters.members(places[0] as usize), places))
+            .collect();
+        for (places, leaders) in divisions.iter().zip(divided?) {
+            for (&place, codes) in places.iter().zip(leaders.codes.chunks_exact(dim)) {
+                let mean = &mut means[place as usize * dim..][..dim];
+                mean.iter_mut().zip(codes).for_each(|(mean, &code)| *mean = f32::from(code));
+            }
+        }
+        Ok(())
+    }
+
+    fn divide(&self, members: &[u32], places: &[u32]) -> Result<Leaders, BuildError> {
+        let ids: Vec<u32> = members.iter().map(|&member| self.ids[member as usize]).collect();
+        let seed = mix(self.seed, u64::from(places[0]));
+        let training = Training {
+            count: places.len(),
+            iterations: DIVIDE_ITERATIONS,
+            samples: usize::MAX / places.len(),
+            seed,
+        };
+        Leaders::choose(self.rows, Space::L2, &ids, training, self.control)
+    }
+}
