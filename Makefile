@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
 .PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
-	test-clients test-upgrade bench bench-live format test-pg18 test-pgvector fuzz fuzz-quick clean
+	test-clients test-upgrade bench bench-live format test-pg17 test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -69,7 +69,10 @@ format:         ## format the sources, print FORMAT.md
 	@FORMAT_WRITE=1 cargo test --release -p tidy --locked --quiet
 
 test-pg18:      ## the suites that need a server, on PostgreSQL 18 in a Debian below target
-	@scripts/test-pg18.sh
+	@MAJOR=18 scripts/test-pg.sh
+
+test-pg17:      ## the same on PostgreSQL 17
+	@MAJOR=17 scripts/test-pg.sh
 
 clean:          ## stop private servers, remove what was built
 	@scripts/clean.sh

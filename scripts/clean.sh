@@ -6,6 +6,8 @@
 for record in "$target"/*.env; do
 	[ ! -f "$record" ] || "$root/scripts/cluster.sh" stop "$(basename -s .env "$record")"
 done
-[ ! -d "$target/pg18-chroot" ] || as_root rm -rf --one-file-system "$target/pg18-chroot" "$target/pg18"
+for major in 17 18; do
+	[ ! -d "$target/pg$major-chroot" ] || as_root rm -rf --one-file-system "$target/pg$major-chroot" "$target/pg$major"
+done
 cd "$root"
 cargo clean

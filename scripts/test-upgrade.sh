@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # From pgvector to proxima: in place, by dump and by binary COPY. The pgvector is Debian's for PostgreSQL 18, in the
-# Debian that test-pg18.sh makes.
+# Debian that test-pg.sh makes.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-SUITES="build upgrade" exec "$root/scripts/test-pg18.sh"
+MAJOR=18 SUITES="build upgrade" exec "$root/scripts/test-pg.sh"

@@ -415,8 +415,9 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
             ),
         )
         .set_hint("Install a newer proxima or REINDEX it."),
-        // SAFETY: a variable of the backend. On a standby blocks are used again under old snapshots.
-        Problem::Misplaced if unsafe { pg_sys::RecoveryInProgress() } => new_report(
+        // SAFETY: a variable of the backend's transaction. On a standby blocks are used again under old snapshots, and
+        // a scan that began there may meet them after the promotion.
+        Problem::Misplaced if unsafe { pg_sys::TransactionStartedDuringRecovery() } => new_report(
             Code::ERRCODE_T_R_SERIALIZATION_FAILURE,
             "canceling statement due to conflict with recovery",
         )

@@ -4,9 +4,10 @@
 //! look simpler, but before PostgreSQL 17 whoever holds one may take no other lock, and the deadlock detector does not
 //! look at them. pg_locks shows them with locktype tuple.
 //!
-//! `LockHasWaiters` is not for locks that may be held by the fast path, which are all that writers take: it follows a
-//! pointer that such a lock does not have. Who waits is found out by asking for a weaker lock that does not conflict
-//! with our own: PostgreSQL lets nobody pass a waiter that conflicts with the newcomer.
+//! Who waits for a lock is looked up among all locks of the server, as pg_locks does it. `LockHasWaiters` is not for
+//! locks that may be held by the fast path, which are all that writers take: it follows a pointer that such a lock does
+//! not have. Asking for a weaker lock tells nothing: since PostgreSQL 17 the holder of a lock passes those who wait for
+//! it.
 
 use std::time::Duration;
 
@@ -67,8 +68,8 @@ impl Drop for WorkLock {
     }
 }
 
-/// Whether somebody waits for AccessExclusiveLock or ExclusiveLock on the relation, on which the caller holds
-/// RowExclusiveLock and no RowShareLock. Accepts no invalidation messages, so nothing that is open changes.
+/// Whether somebody waits for a lock on the relation that conflicts with RowExclusiveLock, which the caller holds.
+/// Accepts no invalidation messages, so nothing that is open changes. Reads all locks of the server: not for every row.
 ///
 /// # Safety
 /// `relation` is open, and this is the backend's main thread.
@@ -76,7 +77,18 @@ pub unsafe fn relation_is_wanted(relation: pg_sys::Relation) -> bool {
     // SAFETY: by the contract.
     let id = unsafe { (*relation).rd_lockInfo.lockRelId };
     let fields = [id.dbId.to_u32(), id.relId.to_u32(), 0];
-    is_contended(&tag(fields, 0, pg_sys::LockTagType::LOCKTAG_RELATION), pg_sys::RowShareLock)
+    let wanted = tag(fields, 0, pg_sys::LockTagType::LOCKTAG_RELATION);
+    // SAFETY: PostgreSQL returns a copy of its locks, with so many elements, in memory of the current context.
+    unsafe {
+        let data = pg_sys::GetLockStatusData();
+        let locks = std::slice::from_raw_parts((*data).locks, (*data).nelements as usize);
+        let least = pg_sys::ShareLock as pg_sys::LOCKMODE;
+        let is_wanted =
+            locks.iter().any(|lock| lock.waitLockMode >= least && is_same(&lock.locktag, &wanted));
+        pg_sys::pfree((*data).locks.cast());
+        pg_sys::pfree(data.cast());
+        is_wanted
+    }
 }
 
 /// Whether somebody drops, renames, moves or copies this database: all wait for sessions in it to end.
@@ -139,6 +151,12 @@ fn tag(fields: [u32; 3], field4: u16, kind: pg_sys::LockTagType::Type) -> pg_sys
         locktag_type: kind as u8,
         locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
     }
+}
+
+fn is_same(a: &pg_sys::LOCKTAG, b: &pg_sys::LOCKTAG) -> bool {
+    let fields = |tag: &pg_sys::LOCKTAG| (tag.locktag_field1, tag.locktag_field2, tag.locktag_field3);
+    let rest = |tag: &pg_sys::LOCKTAG| (tag.locktag_field4, tag.locktag_type, tag.locktag_lockmethodid);
+    fields(a) == fields(b) && rest(a) == rest(b)
 }
 
 /// Takes one of `count` slots that all databases of the server share, until this process ends; false: all are taken.

@@ -194,6 +194,25 @@ let_go(\%temporary);
 	cmp_ok($node->safe_psql('postgres', $segments), '<', 25, 'so there are fewer segments than flushes');
 	is(errors_since($offset), '', 'without a message');
 	is(check_sound($node, 'items_v'), 'true', 'the index is sound');
+
+	# A session that finds another flushing leaves it to that one to ask for a worker
+	for my $from (map { 20000 + 20 * $_ } 1 .. 10)
+	{
+		add_rows($node, $from, $from + 19, 32);
+		$node->safe_psql('postgres', "SELECT proxima.flush('items_v')");
+	}
+	my $blocker = hold('postgres');
+	my $flushing = start_psql($node, "SET proxima.pause_at = 'flush written'; SET proxima.pending_rows_limit = 1;
+		INSERT INTO items SELECT i, embed(i, 32) FROM generate_series(21000, 21100) i");
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event = 'advisory'"),
+		'an insert flushes');
+	is($node->safe_psql('postgres', "SET proxima.pending_rows_limit = 1;
+		INSERT INTO items SELECT i, embed(i, 32) FROM generate_series(22000, 22100) i; SELECT request_merge('items_v')"),
+		'started', 'so another has not asked');
+	let_go($blocker);
+	ok($flushing->finish, 'the flush goes on');
+	workers_gone('and workers end');
+
 	$fill->('on', 8001, 12000);
 	cmp_ok(timed('postgres', "DROP INDEX items_v"), '<', 5, 'DROP INDEX does not wait for the merges');
 	workers_gone('and the worker ends');

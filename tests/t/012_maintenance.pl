@@ -120,21 +120,26 @@ cmp_ok(blocks('reused') - $reused, '>=', 8 * blocks('segments'), 'because blocks
 # scan has a snapshot of its own, or heap pages that are cleaned would hold the replay up.
 my $statement = "SELECT count(*), count(DISTINCT id), t.all_ids, min(id) FROM (SELECT id FROM items ORDER BY v <-> embed(1, $dim)) s,
 	(SELECT count(*) AS all_ids FROM items) t GROUP BY t.all_ids;\n";
-my $script = PostgreSQL::Test::Utils::tempdir() . '/reads.sql';
-append_to_file($script, "\\set VERBOSITY sqlstate\nSET enable_seqscan = off; SET enable_sort = off;\n"
-	. $statement x 250 . "\\echo done\n");
-my $reads = IPC::Run::start([ 'psql', '-XAtq', '-f', $script, '-d', $standby->connstr('postgres') ],
-	'<', \'', '>', "$script.out", '2>', "$script.err", IPC::Run::timeout(120));
-my $rounds = 0;
-do { turn_over() } until slurp_file("$script.out") =~ /done/ || ++$rounds > 200;
-$reads->finish;
-my @counts = grep { !/done/ } split(/\n/, slurp_file("$script.out"));
-my @errors = split(/\n/, slurp_file("$script.err") =~ s/^psql:[^ ]* //mgr);
-my %states = map { $_ => 1 } @counts;
+my %reads = (out => '', err => '', in => "\\set VERBOSITY sqlstate\nSET enable_seqscan = off; SET enable_sort = off;\n");
+$reads{run} = IPC::Run::start([ 'psql', '-XAtq', '-d', $standby->connstr('postgres') ],
+	'<', \$reads{in}, '>', \$reads{out}, '2>', \$reads{err}, IPC::Run::timeout(120));
+my ($rounds, %states) = (0);
+# The replica may be behind: until it has shown that the table changes.
+while ($rounds < 10 || keys %states < 5)
+{
+	die "the replica does not change" if ++$rounds > 100;
+	$reads{in} .= $statement x 30;
+	$reads{run}->pump_nb;
+	turn_over();
+	$reads{run}->pump_nb;
+	%states = map { $_ => 1 } split(/\n/, $reads{out});
+}
+$reads{run}->finish;
+my @counts = split(/\n/, $reads{out});
+my @errors = split(/\n/, $reads{err});
 note("$rounds turnovers; " . @counts . ' scans on the replica saw ' . keys(%states) . ' states of the table, ' . @errors . ' were asked to try again');
 is(join("\n", grep { !/^(\d+)\|\1\|\1\|/ } @counts), '', 'scans on the replica beside flush, merge and reuse');
 is(join("\n", grep { !/^ERROR:  40001$/ } @errors), '', 'and no error but one');
-cmp_ok(scalar(keys %states), '>', 3, 'while the table changed');
 
 # A cursor on the replica while the primary uses blocks again that are only in its manifest: no dead rows, so nothing holds
 # the replay up. It gets its rows or is asked to try again.

@@ -92,8 +92,13 @@ unsafe fn insert(
 unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract, and no buffer is locked.
     unsafe {
-        // Another process may be flushing, or the manifest may have no place left: then merges are due all the more.
-        let flushed = tolerate(timed::flush(index, cause, false))?.unwrap_or_default();
+        let flushed = tolerate(timed::flush(index, cause, false))?;
+        // Who flushes asks for merges. If all those asked who find a flush running, each would start a worker before
+        // the first of these is at work. When the manifest has no place left, nobody flushes.
+        if flushed.is_none() && !maintain::is_full(index)? {
+            return Ok(());
+        }
+        let flushed = flushed.unwrap_or_default();
         if maintain::merge_is_due(index, Lane::Large)? {
             worker::request(index, Lane::Large);
         }

@@ -121,7 +121,7 @@ pub unsafe fn flush(
     let open = unsafe { open(index)? };
     // SAFETY: by the contract.
     let job = unsafe { JobHost::new(index, &open, Navigator::Flat, None) };
-    if open.meta.segments().len() + PLACES_LEFT >= SEGMENTS_MAX {
+    if has_no_place(&open.meta) {
         return Ok(None);
     }
     let damaged = |error| job.page_error(error);
@@ -302,6 +302,22 @@ pub unsafe fn next_number(index: pg_sys::Relation) -> Result<u32, IndexError> {
 pub unsafe fn segments(index: pg_sys::Relation) -> Result<usize, IndexError> {
     // SAFETY: by the contract.
     Ok(unsafe { open(index)? }.meta.segments().len())
+}
+
+/// Whether the manifest is so full that nobody may flush.
+///
+/// # Errors
+/// If the meta page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn is_full(index: pg_sys::Relation) -> Result<bool, IndexError> {
+    // SAFETY: by the contract.
+    Ok(has_no_place(&unsafe { open(index)? }.meta))
+}
+
+fn has_no_place(meta: &Meta) -> bool {
+    meta.segments().len() + PLACES_LEFT >= SEGMENTS_MAX
 }
 
 /// An index with a job to be done.

@@ -58,7 +58,15 @@ SHOW hnsw.iterative_scan;
 SET hnsw.iterative_scan = on;
 SET hnsw.max_scan_tuples = 0;
 SET hnsw.scan_mem_multiplier = 0;
-SET hnsw.unknown = 1;
+-- Reserved since PostgreSQL 15.
+DO $$
+BEGIN
+	SET hnsw.unknown = 1;
+	IF current_setting('server_version_num')::int >= 150000 THEN
+		RAISE 'not reserved';
+	END IF;
+EXCEPTION WHEN invalid_name THEN
+END $$;
 SET proxima.recall_target = 0.4;
 SET proxima.recall_target = 1;
 SHOW proxima.recall_target;

@@ -139,7 +139,15 @@ SET ivfflat.probes = 32769;
 SET ivfflat.max_probes = 0;
 SET ivfflat.iterative_scan = on;
 SET ivfflat.iterative_scan = strict_order;
-SET ivfflat.unknown = 1;
+-- Reserved since PostgreSQL 15.
+DO $$
+BEGIN
+	SET ivfflat.unknown = 1;
+	IF current_setting('server_version_num')::int >= 150000 THEN
+		RAISE 'not reserved';
+	END IF;
+EXCEPTION WHEN invalid_name THEN
+END $$;
 SELECT id FROM i ORDER BY val <-> '[100,2,1]' LIMIT 3;
 SELECT count(*) FROM (SELECT id FROM i ORDER BY val <-> '[100,2,1]') q;
 SET ivfflat.iterative_scan = off;

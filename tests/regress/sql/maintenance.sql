@@ -7,16 +7,19 @@ SET client_min_messages = warning;
 SELECT proxima.simd_tier() IS NOT NULL AS is_loaded;
 SELECT name, setting, unit, vartype, context, min_val, max_val FROM pg_settings
 WHERE name LIKE 'proxima.%' AND name <> 'proxima.recall_target' ORDER BY name COLLATE "C";
+-- PostgreSQL 18 has units in the message.
+\set VERBOSITY sqlstate
 SET proxima.pending_list_limit = 63;
+SET proxima.pending_rows_limit = -1;
+SET proxima.flush_age = '-1ms';
+SET proxima.log_maintenance_min_duration = -2;
+\set VERBOSITY default
 SET proxima.pending_list_limit = '1MB';
 SHOW proxima.pending_list_limit;
-SET proxima.pending_rows_limit = -1;
 SET proxima.pending_rows_limit = 0;
-SET proxima.flush_age = '-1ms';
 SET proxima.flush_age = '2min';
 SHOW proxima.flush_age;
 SET proxima.background_merge = off;
-SET proxima.log_maintenance_min_duration = -2;
 SET proxima.log_maintenance_min_duration = 0;
 SET proxima.pause_at = 'nowhere';
 RESET ALL;

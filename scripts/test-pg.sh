@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# The suites that need a server, against PostgreSQL 18 in a Debian of its own.
+# The suites that need a server, against PostgreSQL MAJOR (17 or 18, the default) in a Debian of its own.
 #
-# The Debian lies in target/pg18-chroot and is made by the first run (2 GB, some minutes); what is built there goes
-# to target/pg18. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION and TAP work as in
+# The Debian lies in target/pgMAJOR-chroot and is made by the first run (2 GB, some minutes); what is built there goes
+# to target/pgMAJOR. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION and TAP work as in
 # theirs. DEBIAN_MIRROR chooses where packages come from; without it, this machine's own source does.
 #
 # The mounts exist in a namespace of this script only, as do the processes: both vanish when it ends, however it
@@ -10,12 +10,17 @@
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
-suite=forky
-packages=(build-essential clang libclang-dev libipc-run-perl postgresql-18 postgresql-server-dev-18
-	postgresql-18-pgvector)
-debian=$target/pg18-chroot
+major=${MAJOR:-18}
+case $major in
+17) suite=trixie ;;
+18) suite=forky ;;
+*) die "MAJOR is 17 or 18, not $major" ;;
+esac
+packages=(build-essential clang libclang-dev libipc-run-perl "postgresql-$major" "postgresql-server-dev-$major"
+	"postgresql-$major-pgvector")
+debian=$target/pg$major-chroot
 ready=$debian/.ready
-script=$root/scripts/test-pg18.sh
+script=$root/scripts/test-pg.sh
 
 # Runs a command in the Debian, with its own PATH and locale.
 inside() {
@@ -50,8 +55,8 @@ make_debian() {
 	rm -rf --one-file-system "$debian"
 	mkdir -p "$debian"
 	debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
-		"$suite" "$debian" "$mirror" sid >"$target/pg18-chroot.log" 2>&1 ||
-		die "debootstrap failed, see $target/pg18-chroot.log: $(tail -n 1 "$target/pg18-chroot.log")"
+		"$suite" "$debian" "$mirror" sid >"$debian.log" 2>&1 ||
+		die "debootstrap failed, see $debian.log: $(tail -n 1 "$debian.log")"
 	mount_system
 	say "installing ${packages[*]}"
 	# No cluster and no service: the suites start servers of their own.
@@ -63,8 +68,8 @@ make_debian() {
 	apt-config dump | { grep -E '^Acquire::(Check-Valid-Until|Retries|https?::Proxy) ' || true; } \
 		>"$debian/etc/apt/apt.conf.d/90-as-outside"
 	inside apt-get update -qq
-	inside apt-get install -qq -y --no-install-recommends "${packages[@]}" >>"$target/pg18-chroot.log" 2>&1 ||
-		die "apt-get failed, see $target/pg18-chroot.log: $(tail -n 1 "$target/pg18-chroot.log")"
+	inside apt-get install -qq -y --no-install-recommends "${packages[@]}" >>"$debian.log" 2>&1 ||
+		die "apt-get failed, see $debian.log: $(tail -n 1 "$debian.log")"
 	inside apt-get clean
 	echo "${packages[*]}" >"$ready"
 }
@@ -73,12 +78,12 @@ run_suites() {
 	local -a suites
 	read -ra suites <<<"${SUITES:-build install installcheck isolation prove}"
 	mount_directory rw "$root"
-	mkdir -p "$target/pg18"
-	mount_directory rw "$target/pg18"
+	mkdir -p "$target/pg$major"
+	mount_directory rw "$target/pg$major"
 	mount_directory ro "$CARGO_HOME"
 	mount_directory ro "$TOOLCHAIN" /opt/rust
-	inside env --chdir="$root" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/pg18" \
-		PG_CONFIG=/usr/lib/postgresql/18/bin/pg_config "$root/scripts/test.sh" "${suites[@]}"
+	inside env --chdir="$root" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/pg$major" \
+		PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" "$root/scripts/test.sh" "${suites[@]}"
 }
 
 # Only this part runs as root.
@@ -97,7 +102,7 @@ TOOLCHAIN=$(rustc --print sysroot)
 cargo fetch --locked --quiet
 mkdir -p "$target"
 settings=(CARGO_HOME="$CARGO_HOME" TOOLCHAIN="$TOOLCHAIN" CARGO_TARGET_DIR="$target")
-for name in SUITES REGRESS ISOLATION TAP DEBIAN_MIRROR http_proxy https_proxy; do
+for name in MAJOR SUITES REGRESS ISOLATION TAP DEBIAN_MIRROR http_proxy https_proxy; do
 	[ -z "${!name:-}" ] || settings+=("$name=${!name}")
 done
 as_root env "${settings[@]}" unshare --mount --ipc --pid --fork --kill-child "$script" --isolated
