@@ -8,9 +8,12 @@ use std::collections::BTreeSet;
 use ann::Metric;
 use ann::search::Effort;
 use common::{Clock, Index, Maintainer, Random, Value, clustered, values_of};
+use kernels::Encoding;
 use pages::check::check;
+use pages::format::meta::{self, ListOptions};
 use pages::maintain::{Outcome, Step, usage};
 use pages::pager::Pager;
+use pages::plan::OwnCode;
 use pages::row::Element;
 
 const CASES: [(Element, Metric, usize); 5] = [
@@ -20,6 +23,19 @@ const CASES: [(Element, Metric, usize); 5] = [
     (Element::Bit, Metric::Hamming, 128),
     (Element::Sparse, Metric::L2, 300),
 ];
+
+/// Dimensions and what merges make: a graph; lists, for which there must be codes.
+const MERGES: [(usize, Option<ListOptions>); 2] = [(40, None), (72, Some(LISTS))];
+const LISTS: ListOptions = ListOptions { lists: 9, own: OwnCode::Residual(Encoding::F16) };
+
+/// What lists of a case are made of, if it can have some.
+fn lists_of(element: Element, metric: Metric) -> Option<ListOptions> {
+    match element {
+        Element::Bit => Some(ListOptions { own: OwnCode::Bits, ..LISTS }),
+        Element::Float4 if metric != Metric::L1 => Some(LISTS),
+        _ => None,
+    }
+}
 
 fn found(index: &Index, query: &Value) -> Vec<usize> {
     let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
@@ -42,9 +58,10 @@ fn quiet(index: &Index, clock: &Clock) -> Outcome {
 
 #[test]
 fn rows_survive_flushes_and_merges_with_true_bounds() {
-    for (element, metric, dim) in CASES {
+    let with_lists = CASES.map(|case| (case, lists_of(case.0, case.1)));
+    for ((element, metric, dim), lists) in CASES.map(|case| (case, None)).into_iter().chain(with_lists) {
         let rows = values_of(element, 900, dim, 6, 3);
-        let index = Index::build_values(element, metric, dim, &[&rows[..300]]);
+        let index = Index::build_values(element, metric, dim, &[&rows[..300]]).with_lists(lists);
         let clock = Clock::default();
         let maintainer = Maintainer::new(&index, &clock, &|_| {});
         for (row, value) in rows.iter().enumerate().skip(300) {
@@ -62,6 +79,8 @@ fn rows_survive_flushes_and_merges_with_true_bounds() {
             let expected: Vec<usize> = (0..900).filter(|row| row % 5 != 2).collect();
             assert_eq!(found(&index, &rows[7]), expected);
             assert_bounds(&index, metric, &rows, &rows[11]);
+            let merged = index.meta().segments()[0];
+            assert_eq!(merged.navigator == meta::LISTS, lists.is_some(), "{element:?} {metric:?}");
         }
     }
 }
@@ -82,10 +101,15 @@ fn assert_bounds(index: &Index, metric: Metric, rows: &[Value], query: &Value) {
 
 #[test]
 fn a_crash_at_any_commit_leaves_the_old_or_the_new_state() {
-    for (element, dim) in [(Element::Float4, 40), (Element::Sparse, 200)] {
+    let cases =
+        [(Element::Float4, 40, None), (Element::Sparse, 200, None), (Element::Float4, 72, Some(LISTS))];
+    for (element, dim, lists) in cases {
         let rows = values_of(element, 400, dim, 4, 5);
         let mut crash_after = 0;
-        while crash_once(element, dim, &rows, crash_after) {
+        let build = || {
+            Index::build_values(element, Metric::L2, dim, &[&rows[..120], &rows[120..200]]).with_lists(lists)
+        };
+        while crash_once(build(), &rows, crash_after) {
             crash_after += 1;
         }
         // Eight chains are sealed one by one; flush and merge claim and commit.
@@ -94,8 +118,7 @@ fn a_crash_at_any_commit_leaves_the_old_or_the_new_state() {
 }
 
 /// Returns whether the jobs were cut off.
-fn crash_once(element: Element, dim: usize, rows: &[Value], crash_after: u64) -> bool {
-    let index = Index::build_values(element, Metric::L2, dim, &[&rows[..120], &rows[120..200]]);
+fn crash_once(index: Index, rows: &[Value], crash_after: u64) -> bool {
     let clock = Clock::default();
     for (row, value) in rows.iter().enumerate().skip(200) {
         index.insert_value(row, row, value).expect("room");
@@ -120,9 +143,11 @@ fn crash_once(element: Element, dim: usize, rows: &[Value], crash_after: u64) ->
 #[test]
 fn vacuum_and_inserts_between_the_steps_of_a_job() {
     let steps = [Step::Sealed, Step::Loaded, Step::Prepared, Step::Claimed, Step::Written];
-    for (at, is_flush) in steps.into_iter().flat_map(|step| [(step, true), (step, false)]) {
-        let rows = clustered(700, 40, 4, 8);
-        let index = Index::build(Metric::L2, 40, &[&rows[..200], &rows[200..400]]);
+    let cases = steps.into_iter().flat_map(|step| [(step, true), (step, false)]);
+    let cases = cases.flat_map(|case| MERGES.map(|merges| (case, merges)));
+    for ((at, is_flush), (dim, lists)) in cases {
+        let rows = clustered(700, dim, 4, 8);
+        let index = Index::build(Metric::L2, dim, &[&rows[..200], &rows[200..400]]).with_lists(lists);
         for (row, x) in rows.iter().enumerate().take(600).skip(400) {
             index.insert(row, row, x).expect("room");
         }
@@ -158,9 +183,9 @@ fn vacuum_and_inserts_between_the_steps_of_a_job() {
 #[test]
 fn a_flush_and_a_merge_beside_each_other() {
     let steps = [Step::Loaded, Step::Prepared, Step::Claimed, Step::Written];
-    for at in steps {
-        let rows = clustered(600, 40, 4, 8);
-        let index = Index::build(Metric::L2, 40, &[&rows[..200], &rows[200..400]]);
+    for (at, (dim, lists)) in steps.into_iter().flat_map(|step| MERGES.map(|merges| (step, merges))) {
+        let rows = clustered(600, dim, 4, 8);
+        let index = Index::build(Metric::L2, dim, &[&rows[..200], &rows[200..400]]).with_lists(lists);
         for (row, x) in rows.iter().enumerate().skip(400) {
             index.insert(row, row, x).expect("room");
         }
@@ -263,9 +288,10 @@ fn ten_turnovers_keep_the_file_bounded() {
 
 #[test]
 fn random_work_agrees_with_a_set() {
-    let rows = clustered(3_000, 24, 6, 9);
-    for seed in 0..6 {
-        let index = Index::build(Metric::Cosine, 24, &[&rows[..300], &rows[300..500]]);
+    for seed in 0..8 {
+        let (dim, lists) = MERGES[seed as usize % 2];
+        let rows = clustered(3_000, dim, 6, 9);
+        let index = Index::build(Metric::Cosine, dim, &[&rows[..300], &rows[300..500]]).with_lists(lists);
         let clock = Clock::default();
         let model: RefCell<BTreeSet<usize>> = RefCell::new((0..500).collect());
         let next = Cell::new(500);

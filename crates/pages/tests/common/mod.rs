@@ -8,7 +8,7 @@ use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
-use pages::format::meta::{Meta, MetaParams, SegmentEntry};
+use pages::format::meta::{ListOptions, Meta, MetaParams, SegmentEntry};
 use pages::maintain::{Cause, Horizon, Host, LoadError, Outcome, Slot, Sources, Step, Task};
 use pages::mem_pager::{MemPager, MemSink};
 use pages::pager::{BulkWriter, PageChange, Pager};
@@ -259,6 +259,19 @@ impl Index {
         Self { pager, space }
     }
 
+    /// The same index, whose merges make segments with lists if there are options.
+    pub fn with_lists(self, lists: Option<ListOptions>) -> Self {
+        if let Some(options) = lists {
+            let mut meta = self.meta();
+            (meta.method, meta.lists) = (2, options.lists);
+            meta.list_encoding = u32::from(options.own.number());
+            let mut change = self.pager.change();
+            meta.store(change.page(0).expect("meta"));
+            change.commit();
+        }
+        self
+    }
+
     pub fn meta(&self) -> Meta {
         Meta::load(&self.pager.read(0).expect("meta")).expect("sound")
     }
@@ -472,7 +485,7 @@ impl<'a> Maintainer<'a> {
     /// Makes one segment of all.
     pub fn merge(&self) -> Result<Outcome, JobError> {
         let sources = Sources { chains: Vec::new(), segments: self.index.meta().segments().to_vec() };
-        self.navigator.set(Navigator::Graph);
+        self.navigator.set(Navigator::of(&self.index.meta()));
         self.run(Slot::Merge, &sources)
     }
 
