@@ -12,8 +12,9 @@ use std::path::PathBuf;
 
 use ann::build::FlatGraph;
 use common::Clock;
+use kernels::Encoding;
 use pages::check::check;
-use pages::format::meta::{BlockRun, Chain, LastMove, Meta, MetaParams, Retired};
+use pages::format::meta::{BlockRun, Chain, LastMove, ListOptions, Meta, MetaParams, Retired};
 use pages::format::node::{NeighborCode, NodeHeader, write_neighbor, write_own};
 use pages::format::page::{self, PageKind};
 use pages::format::pending::{self, Entries, PendingEntry};
@@ -21,7 +22,7 @@ use pages::format::retired::page_of;
 use pages::format::segment::{CurvePoint, SegmentHeader, TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
 use pages::mem_pager::MemPager;
 use pages::pager::{BulkWriter, PageChange, Pager};
-use pages::plan::NodePlan;
+use pages::plan::{NodePlan, OwnCode};
 use pages::row::SparseRow;
 use pages::segment::calibrate;
 use pages::segment::encode::{ByteCode, EncodedNodes};
@@ -298,7 +299,11 @@ fn vector(count: u32) -> Vec<u8> {
 
 /// The meta page of an index without segments.
 fn meta(element: u8, encoding: u8) -> Meta {
-    Meta::new(&MetaParams {
+    Meta::new(&params(element, encoding))
+}
+
+fn params(element: u8, encoding: u8) -> MetaParams {
+    MetaParams {
         dim: DIM as u32,
         padded_dim: PADDED_DIM as u32,
         metric: 1,
@@ -310,7 +315,7 @@ fn meta(element: u8, encoding: u8) -> Meta {
         index_id: 0x0123_4567_89AB_CDEF,
         rotation_seed: 0x0F1E_2D3C_4B5A_6978,
         written_by: 1,
-    })
+    }
 }
 
 fn sparse_index() -> MemPager {
@@ -358,13 +363,31 @@ const FLAT_SEGMENT: [&str; 6] = [
     "v1_flat_segment.hex",
 ];
 
-fn flat_index() -> MemPager {
+/// The same nodes in five lists, as coarse codes.
+const LISTS_SEGMENT: [&str; 7] = [
+    "v1_listed_centroid.hex",
+    "v1_listed_nodes.hex",
+    "v1_listed_routers.hex",
+    "v1_listed_tids.hex",
+    "v1_lists.hex",
+    "v1_lists_routers.hex",
+    "v1_listed_segment.hex",
+];
+
+fn flat_index(has_lists: bool) -> MemPager {
     let pager = MemPager::new();
-    let mut meta = meta(1, 1);
+    let options = ListOptions { lists: 5, own: OwnCode::Residual(Encoding::I4) };
+    let mut meta = Meta::new(&MetaParams { lists: has_lists.then_some(options), ..params(1, 1) });
     let mut bytes = [0; PAGE_SIZE];
     meta.store_new(&mut bytes);
     (&pager).append(&bytes).expect("room");
-    let (plan, count) = (plan(0, 1, 1), 40);
+    let (plan, count) = (plan(0, if has_lists { 3 } else { 1 }, 1), 40);
+    let lists = EncodedNodes {
+        row_offsets: vec![0, 7, 8, 20, 39, 40],
+        row_tids: Vec::new(),
+        unranked: Vec::new(),
+        ..nodes(plan.of_lists(), 0)
+    };
     let nodes = EncodedNodes {
         own: pattern(count * plan.own_bytes(), 1),
         scales: (0..count).map(|at| 0.5 + at as f32).collect(),
@@ -373,12 +396,16 @@ fn flat_index() -> MemPager {
         factors: (0..count as u16).map(|at| (0x3F80 + at, 0x4000 + at)).collect(),
         row_offsets: (0..=count as u32).collect(),
         row_tids: (0..count as u32).map(|row| tid(row, 0)).collect(),
+        lists: has_lists.then(|| Box::new(lists)),
         ..nodes(plan, 40)
     };
     let order = (0..count as u32).collect();
     let graph = FlatGraph { order, offsets: vec![0; count + 1], ..FlatGraph::default() };
     let mut header = write_pages(&mut &pager, 1, &nodes, &graph).expect("room");
     calibrate::store(&mut header, &[CurvePoint { recall: 0.875, gamma: 1.0 }]);
+    if has_lists {
+        calibrate::store_listed(&mut header, &[CurvePoint { recall: 0.75, gamma: 2.0 }]);
+    }
     assert_eq!(header.pages, pages_needed(&nodes, &graph));
     let block = write_header(&mut &pager, 1, &header).expect("room");
     let entry = &mut meta.segments[0];
@@ -393,14 +420,16 @@ fn flat_index() -> MemPager {
 
 #[test]
 fn pages_of_a_flat_segment_are_the_golden_ones() {
-    let pager = flat_index();
-    assert_eq!(pager.block_count() as usize, 1 + FLAT_SEGMENT.len());
-    for (at, name) in FLAT_SEGMENT.iter().enumerate() {
-        compare(name, &pager.read(1 + at as u32).expect("there"));
+    for (has_lists, names) in [(false, &FLAT_SEGMENT[..]), (true, &LISTS_SEGMENT)] {
+        let pager = flat_index(has_lists);
+        assert_eq!(pager.block_count() as usize, 1 + names.len());
+        for (at, name) in names.iter().enumerate() {
+            compare(name, &pager.read(1 + at as u32).expect("there"));
+        }
+        let report = check(&pager, &Clock::default());
+        assert!(report.is_sound(), "{report:?}");
+        assert_eq!((report.nodes, report.segment_rows, report.free_blocks), (40, 42, 0));
     }
-    let report = check(&pager, &Clock::default());
-    assert!(report.is_sound(), "{report:?}");
-    assert_eq!((report.nodes, report.segment_rows, report.free_blocks), (40, 42, 0));
 }
 
 #[test]
