@@ -358,7 +358,7 @@ impl IndexError {
             }
             Self::NotOurs { name } => new_report(
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
-                format!("\"{name}\" is not an hnsw or ivfflat index"),
+                format!("\"{name}\" is not an hnsw, ivf or ivfflat index"),
             ),
             Self::Access(error) => access_report(error),
         }
