@@ -7,6 +7,6 @@
 
 pub mod hnsw;
 pub mod ivf;
-mod method;
+pub mod method;
 mod rerank;
 mod row;

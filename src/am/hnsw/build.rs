@@ -244,7 +244,7 @@ impl<'b> Build<'b> {
             if self.meta.segment_count == 0 {
                 // SAFETY: the index stays open for the whole build.
                 let method = unsafe { Method::of(self.index) };
-                crate::error::warn_build_memory(method.name(), self.loader.rows());
+                crate::error::warn_build_memory(method, self.loader.rows());
             }
             self.finish_segment()?;
             // Late segments grow, so that the manifest has room for any table.

@@ -525,11 +525,12 @@ fn effort(settings: &ScanSettings, gamma: impl Fn(f32) -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
-    let first_rows = settings.first_rows.filter(|_| settings.iterative_scan == IterativeScan::Off);
-    match (settings.ef_search, first_rows) {
+    match (settings.ef_search, settings.iterative_scan) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
-        (None, Some(first_rows)) => Effort::Pool { ef: first_rows },
-        (None, None) => {
+        (None, IterativeScan::Off) => {
+            Effort::Pool { ef: settings.first_rows.unwrap_or(guc::EF_SEARCH_DEFAULT as usize) }
+        }
+        (None, _) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
             let expansions_min =
