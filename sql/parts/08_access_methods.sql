@@ -1,8 +1,8 @@
 -- Access methods -------------------------------------------------------------------------------------
 --
 -- Support functions have pgvector's numbers. hnsw: 1 distance, 2 norm, 3 type. ivfflat: 1 distance, 2 norm,
--- 3 distance of k-means, 4 norm of k-means, 5 type. ivf, which pgvector does not have, takes those of hnsw. proxima reads
--- the names of 1, 2 and the type.
+-- 3 distance of k-means, 4 norm of k-means, 5 type. ivf, which pgvector does not have, takes those of hnsw. proxima
+-- reads the names of 1, 2 and the type.
 
 CREATE FUNCTION hnswhandler(internal) RETURNS index_am_handler
 	AS 'MODULE_PATHNAME' LANGUAGE C;

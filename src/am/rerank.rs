@@ -3,11 +3,12 @@
 //!
 //! What streams claim of coarse codes are bounds that hold with overwhelming probability, not always, and the executor
 //! ends a query with an error when a bound turns out wrong. So it is told exact values only. The nearest row that was
-//! measured leaves when its distance is not above the bound of what the streams offer next. A row that turns out nearer
-//! than one that has left was bounded wrongly, or came late: in strict order it waits until the end, in relaxed order it
-//! leaves at once.
+//! measured leaves when its distance is not above the bound of what the streams offer next. A row that turns out
+//! nearer than one that has left was bounded wrongly, or came late: in strict order it waits until the end, in relaxed
+//! order it leaves at once.
 //!
-//! A waiting row takes 16 bytes: its distance and its TID. When all that work_mem allows are waiting, the nearest leaves
+//! A waiting row takes 16 bytes: its distance and its TID. When all that work_mem allows are waiting, the nearest
+//! leaves
 //! without being certain of its place, so memory is bounded, and rows beyond it may come out of order. None is lost.
 
 use std::cmp::{Ordering, Reverse};

@@ -1,8 +1,8 @@
 //! Values of an index's column as the table has them: what an index scan of PostgreSQL does for its executor, for the
 //! index itself.
 //!
-//! Everything here lives in a memory context of its own below the scan's; buffers and tuple descriptors are known to the
-//! resource owner. So when an error ends the scan, PostgreSQL frees all of it, and nothing here has a destructor.
+//! Everything here lives in a memory context of its own below the scan's; buffers and tuple descriptors are known to
+//! the resource owner. So when an error ends the scan, PostgreSQL frees all of it, and nothing here has a destructor.
 
 use std::ptr::null_mut;
 

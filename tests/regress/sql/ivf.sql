@@ -20,7 +20,7 @@ CREATE FUNCTION compare(query text, OUT rows int8, OUT missing int8, OUT backwar
 		scan AS MATERIALIZED (SELECT * FROM answer(query, false) WITH ORDINALITY AS a (d, n))
 	SELECT (SELECT count(*) FROM index),
 		(SELECT count(*) FROM (SELECT d FROM scan EXCEPT ALL SELECT d FROM index) m),
-		(SELECT count(*) FROM (SELECT d < lag(d) OVER (ORDER BY n) AS is_back FROM index WHERE n <= 200) s WHERE is_back) $$;
+		(SELECT count(*) FROM (SELECT d < lag(d) OVER (ORDER BY n) AS is_back FROM index WHERE n <= 100) s WHERE is_back) $$;
 
 -- options
 CREATE TABLE o (id int, val vector(3), half halfvec(3), bits bit(3), sparse sparsevec(3), free vector, one vector(1));
