@@ -17,14 +17,17 @@ use std::time::Instant;
 use ann::Metric;
 use ann::build::Control;
 use ann::search::{Continuation, Effort, Graph as _, Hop, Measured, Stream, Visited};
+use kernels::Encoding;
 use npy::{Failure, Matrix, read_matrix, read_npy};
+use pages::format::meta::ListOptions;
 use pages::mem_pager::MemPager;
+use pages::plan::OwnCode;
 use pages::row::{Element, Row};
 use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::calibrate::gamma_for;
 use pages::segment::encode::Loader;
 use pages::segment::read::{SegmentReader, SegmentState, rows_of};
-use pages::segment::{Union, UnionQuery};
+use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::{Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
 
@@ -34,17 +37,26 @@ const ROUNDS: usize = 5;
 /// Readings of all lists that are timed together.
 const LIST_ROUNDS: u32 = 1_000;
 const EXPANSIONS_MIN: u32 = 40;
+/// What lists are read for where nothing else is asked for.
+const PROBES_TARGET: f32 = 0.95;
 
-use Navigator::{Flat, Graph};
+use Navigator::{Flat, Graph, Lists};
+
+/// Lists with coarse own vectors, and with fine ones.
+const COARSE: Navigator = Lists(ListOptions { lists: 0, own: OwnCode::Residual(Encoding::I4) });
+const FINE: Navigator = Lists(ListOptions { lists: 0, own: OwnCode::Residual(Encoding::F16) });
 
 /// Segments: how many, of how many rows, of which kind.
-const LAYOUTS: [&[(usize, usize, Navigator)]; 6] = [
+const LAYOUTS: [&[(usize, usize, Navigator)]; 9] = [
     &[(1, 100_000, Graph)],
     &[(1, 60_000, Graph), (4, 8_000, Graph), (8, 1_000, Flat)],
     &[(4, 25_000, Graph)],
     &[(16, 2_500, Flat)],
     &[(1, 60_000, Graph), (16, 2_500, Flat)],
     &[(1, 30_000, Graph), (7, 6_000, Graph), (16, 1_750, Flat)],
+    &[(1, 100_000, COARSE)],
+    &[(1, 100_000, FINE)],
+    &[(1, 60_000, Graph), (2, 16_000, FINE), (4, 2_000, Flat)],
 ];
 
 /// An index in memory.
@@ -190,7 +202,11 @@ fn search_each(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, F
 /// All segments as one graph. As a scan does, it looks at the element behind those that it takes.
 fn search_as_one(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
-    for prepared in UnionQuery::prepare(&index.space, &index.segments, query) {
+    let probes = match wanted {
+        Wanted::Target(target) => Probes::Recall(target),
+        Wanted::Pool(_) => Probes::Recall(PROBES_TARGET),
+    };
+    for prepared in UnionQuery::prepare(&index.space, &index.segments, query, probes) {
         let effort = wanted.effort(|target| prepared.gamma(&index.segments, target));
         let mut stream = Stream::new(effort, Continuation::default());
         for taken in 0..=RESULTS {
@@ -255,7 +271,8 @@ fn report(index: &Index, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -
 fn report_lists(index: &Index, queries: &Matrix) -> Result<(), Failure> {
     let query = Query::new(&index.space, Row::Dense(queries.row(0))).map_err(failed)?;
     let rows: u32 = index.segments.iter().filter(|it| it.plan.is_flat()).map(|it| it.header.nodes).sum();
-    for prepared in UnionQuery::prepare(&index.space, &index.segments, &query) {
+    let probes = Probes::Recall(PROBES_TARGET);
+    for prepared in UnionQuery::prepare(&index.space, &index.segments, &query, probes) {
         let mut graph = Union::new(&index.pager, &index.space, &index.segments, &prepared);
         let (mut seen, mut candidates, mut measured) = (Visited::new(rows), Vec::new(), Vec::new());
         let start = seconds();
@@ -273,7 +290,7 @@ fn report_lists(index: &Index, queries: &Matrix) -> Result<(), Failure> {
     let start = seconds();
     for query in 0..queries.count() {
         let query = Query::new(&index.space, Row::Dense(queries.row(query))).map_err(failed)?;
-        std::hint::black_box(UnionQuery::prepare(&index.space, &index.segments, &query));
+        std::hint::black_box(UnionQuery::prepare(&index.space, &index.segments, &query, probes));
     }
     let micros = (seconds() - start) * 1e6 / queries.count() as f64;
     println!("  preparing a query for {} segments: {micros:.1} us", index.segments.len());

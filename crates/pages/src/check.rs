@@ -17,6 +17,7 @@ use crate::maintain::{Horizon, retired_runs};
 use crate::pager::{BlockNumber, Pager};
 use crate::pending;
 use crate::plan::{NodePlan, OwnCode};
+use crate::segment::lists::Lists;
 use crate::segment::vectors;
 use crate::tids::{self, HeapTid};
 
@@ -135,6 +136,8 @@ impl<P: Pager> Checker<'_, P> {
         for page in 0..header.pages {
             let kind = match page {
                 _ if header.vector_bytes() > 0 && page >= header.vector_page => shared(PageKind::Vectors),
+                _ if header.lists > 0 && page >= header.list_router_page => shared(PageKind::ListRouters),
+                _ if header.lists > 0 && page >= header.list_page => shared(PageKind::Lists),
                 _ if page >= header.tid_page => shared(PageKind::Tids),
                 _ if plan.is_flat() && page >= header.router_page => shared(PageKind::Routers),
                 _ if page >= header.node_page => shared(PageKind::Nodes),
@@ -148,7 +151,9 @@ impl<P: Pager> Checker<'_, P> {
         }
         self.check_nodes(segment, &header, &plan)?;
         if plan.is_flat() {
-            self.check_routers(&header, &plan)?;
+            self.check_routers((header.router_page, header.nodes), &header, &plan)?;
+            self.check_routers((header.list_router_page, header.lists), &header, &plan)?;
+            self.check_lists(segment, &header, &plan)?;
         } else {
             self.check_graph(segment, &header, &plan)?;
         }
@@ -185,15 +190,20 @@ impl<P: Pager> Checker<'_, P> {
         Ok(())
     }
 
-    /// Checks that the routers of a flat segment can lead to every node. They hold the nodes in order, as many as the
-    /// header's soundness asks for, so that each has its lane; a factor that is no number would hide it.
-    fn check_routers(&mut self, header: &SegmentHeader, plan: &NodePlan) -> Result<(), PageError> {
+    /// Checks that the routers from a page on can lead to each of `count` nodes or lists. They hold them in order, as
+    /// many as the header's soundness asks for, so that each has its lane; a factor that is no number would hide it.
+    fn check_routers(
+        &mut self,
+        (page, count): (u32, u32),
+        header: &SegmentHeader,
+        plan: &NodePlan,
+    ) -> Result<(), PageError> {
         let routers = plan.routers();
-        for router in 0..header.routers {
-            let block = header.block_of(header.router_page + router);
+        for (router, first) in (0..).zip((0..count).step_by(routers.lanes())) {
+            let block = header.block_of(page + router);
             let bytes = self.pager.read(block)?;
             let view = RouterView::new(routers, page::content(&bytes));
-            let used = (header.nodes - router * routers.lanes() as u32).min(routers.lanes() as u32) as usize;
+            let used = (count - first).min(routers.lanes() as u32) as usize;
             let is_finite = |factor: &[u8]| from_bf16(u16::from_ne_bytes([factor[0], factor[1]])).is_finite();
             let are_finite = (0..used).all(|lane| {
                 let (batch, place) = routers.place_of(lane);
@@ -204,6 +214,29 @@ impl<P: Pager> Checker<'_, P> {
             if !are_finite {
                 self.problem(PageError::damaged(block, "factors of a router"));
             }
+        }
+        Ok(())
+    }
+
+    /// Checks that the lists have all nodes, one after the other.
+    fn check_lists(
+        &mut self,
+        segment: u32,
+        header: &SegmentHeader,
+        plan: &NodePlan,
+    ) -> Result<(), PageError> {
+        let lists = Lists::new(self.pager, segment, header, plan);
+        let mut next = 0;
+        for list in 0..header.lists {
+            let nodes = lists.nodes_of(list)?;
+            if nodes.start != next {
+                self.problem(PageError::damaged(lists.locate(list).0, "nodes of a list"));
+            }
+            next = nodes.end;
+        }
+        if header.lists > 0 && next != header.nodes {
+            let last = lists.locate(header.lists - 1).0;
+            self.problem(PageError::damaged(last, "number of nodes that lists have"));
         }
         Ok(())
     }

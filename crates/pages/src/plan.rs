@@ -8,7 +8,8 @@
 //! at any length that fits. A sparse vector's length varies, so nodes only have its address.
 //!
 //! Nodes of a flat segment have no neighbors: their codes are on pages of their own, as many as fit ([`RouterPlan`]).
-//! Flat segments are for those shapes only whose nodes would hold their neighbors' codes.
+//! Flat segments are for those shapes only whose nodes would hold their neighbors' codes. So are lists, which are
+//! flat segments whose nodes are in an order, with a flat segment of their centroids.
 
 use kernels::Encoding;
 
@@ -61,6 +62,11 @@ impl OwnCode {
             Self::Bits => element == Element::Bit,
             Self::Elsewhere => element == Element::Sparse,
         }
+    }
+
+    /// Whether it loses so much that a scan has to look at the rows before it can order them.
+    pub fn is_coarse(self) -> bool {
+        matches!(self, Self::Residual(Encoding::I4 | Encoding::I8))
     }
 
     /// Bytes in a node.
@@ -122,6 +128,21 @@ impl NodePlan {
     /// The same for the nodes of a flat segment, if there can be one.
     pub fn flat(&self) -> Option<Self> {
         self.inline.then_some(Self { lanes: 0, ..*self })
+    }
+
+    /// The same with another code of own vectors.
+    pub fn with_own(self, own: OwnCode) -> Self {
+        Self { own, ..self }
+    }
+
+    /// The shape of the nodes that stand for lists of such nodes, in a flat segment: own vectors are centroids, or for
+    /// bits what most of a list's nodes have.
+    pub fn of_lists(&self) -> Self {
+        let own = match self.own {
+            OwnCode::Residual(_) => OwnCode::Residual(Encoding::F16),
+            own => own,
+        };
+        Self { own, lanes: 0, ..*self }
     }
 
     /// Whether it is of a flat segment: nodes have no neighbors, and routers have the codes of all.

@@ -118,6 +118,7 @@ fn nodes(plan: NodePlan, first_row: u32) -> EncodedNodes {
         row_offsets: vec![0, 1, 3, 4, 5, 6],
         row_tids: (0..6).map(|row| tid(first_row + row, if row == 4 { TID_DEAD } else { 0 })).collect(),
         unranked: vec![tid(first_row + 6, TID_FIRST), tid(first_row + 7, TID_LAST)],
+        lists: None,
     }
 }
 

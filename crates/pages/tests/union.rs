@@ -8,7 +8,7 @@ use common::{Clock, Index, Value, values_of};
 use pages::check::check;
 use pages::row::Element;
 use pages::segment::build::Navigator;
-use pages::segment::{Union, UnionQuery};
+use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::Query;
 
 use Navigator::{Flat, Graph};
@@ -60,7 +60,7 @@ fn recall(index: &Index, metric: Metric, rows: &[Value], queries: &[Value], effo
 fn calibrated(index: &Index, query: &Value, target: f32) -> Effort {
     let segments = index.segments().expect("sound");
     let query = Query::new(&index.space, query.row()).expect("ranked");
-    let unions = UnionQuery::prepare(&index.space, &segments, &query);
+    let unions = UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95));
     assert_eq!(unions.len(), 1);
     Effort::Adaptive { gamma: unions[0].gamma(&segments, target), expansions_min: 40 }
 }
@@ -159,7 +159,7 @@ fn equal_centroids_share_a_preparation() {
     let query = |index: &Index| {
         let query = Query::new(&index.space, rows[1].row()).expect("ranked");
         let segments = index.segments().expect("sound");
-        UnionQuery::prepare(&index.space, &segments, &query)[0].preparations()
+        UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95))[0].preparations()
     };
     assert_eq!(query(&build(case, &twice, &[(600, Graph), (600, Flat)])), 1);
     assert_eq!(query(&build(case, &twice, &[(500, Graph), (100, Flat), (600, Flat)])), 3);
@@ -168,7 +168,10 @@ fn equal_centroids_share_a_preparation() {
     let index = build(CASES[3], &bits, &[(300, Graph), (300, Flat), (300, Flat)]);
     let segments = index.segments().expect("sound");
     let query = Query::new(&index.space, bits[1].row()).expect("ranked");
-    assert_eq!(UnionQuery::prepare(&index.space, &segments, &query)[0].preparations(), 1);
+    assert_eq!(
+        UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95))[0].preparations(),
+        1
+    );
 }
 
 #[test]
@@ -183,7 +186,7 @@ fn the_first_ten_need_no_second_reading() {
         for query in queries {
             let effort = calibrated(&index, query, 0.95);
             let query = Query::new(&index.space, query.row()).expect("ranked");
-            let prepared = &UnionQuery::prepare(&index.space, &segments, &query)[0];
+            let prepared = &UnionQuery::prepare(&index.space, &segments, &query, Probes::Recall(0.95))[0];
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..11 {
                 let mut graph = Union::new(&index.pager, &index.space, &segments, prepared);

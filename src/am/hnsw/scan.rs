@@ -23,7 +23,7 @@ use pages::format::segment::{TID_DEAD, TID_LAST, TidEntry};
 use pages::plain::{self, ListedRows, PendingRows};
 use pages::plan::OwnCode;
 use pages::segment::read;
-use pages::segment::{Union, UnionQuery};
+use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery};
 use pages::tids::{self, HeapTid};
 use pgrx::prelude::*;
@@ -306,7 +306,8 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                for union in UnionQuery::prepare(space, segments, query) {
+                let probes = Probes::Recall(settings.recall_target as f32);
+                for union in UnionQuery::prepare(space, segments, query, probes) {
                     let effort = effort(settings, |target| union.gamma(segments, target));
                     add(SourceKind::Union(union), effort);
                 }

@@ -27,6 +27,9 @@ const PART_GAMMA: f32 = 1.03;
 /// distances, so more are needed than elements; too few cost a second reading.
 const LISTED: usize = 4;
 const LISTED_MIN: usize = 96;
+/// Elements that are offered before more lists are wanted than at first; then with each doubling, one in so many more.
+const LISTS_NEXT: usize = 2 * super::FIRST_BATCH;
+const LISTS_GROWTH: u32 = 2;
 
 impl Stream {
     /// Reads the routers and walks into each part.
@@ -89,15 +92,37 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads the lists; once per stream, but for widening.
+    /// Nothing is read, and what is due at first is wanted.
+    pub(super) fn begin_lists<G: Graph>(&mut self, graph: &G) {
+        let lists = graph.lists();
+        self.lists_read = lists.start;
+        self.lists_wanted = lists.end.min(lists.start + graph.lists_due());
+        self.lists_next = if self.lists_wanted < lists.end { LISTS_NEXT } else { usize::MAX };
+    }
+
+    /// Wants more lists than were wanted so far; false when there are none.
+    pub(super) fn want_lists<G: Graph>(&mut self, graph: &G) -> bool {
+        let lists = graph.lists();
+        if self.lists_wanted >= lists.end {
+            self.lists_next = usize::MAX;
+            return false;
+        }
+        let wanted = self.lists_wanted - lists.start;
+        let more = (wanted / LISTS_GROWTH).max(1);
+        self.lists_wanted = lists.end.min(self.lists_wanted.saturating_add(more));
+        self.lists_next = (self.offered.len() * 2).max(LISTS_NEXT);
+        true
+    }
+
+    /// Reads the lists that are wanted.
     pub(super) fn read_lists<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
-        self.has_read_lists = true;
+        let lists = self.lists_read..self.lists_wanted;
+        self.lists_read = lists.end;
         if self.threshold < f32::INFINITY {
-            return self.admit_lists(graph);
+            return self.admit_lists(graph, lists);
         }
         let kept = self.due.saturating_mul(LISTED).saturating_add(LISTED_MIN);
         let mut best: Vec<(f32, u32)> = Vec::new();
-        let lists = graph.lists();
         let end = lists.end;
         for list in lists {
             if list + 1 < end {
@@ -117,9 +142,8 @@ impl Stream {
         Ok(())
     }
 
-    /// Reads the lists with the threshold in force.
-    fn admit_lists<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
-        let lists = graph.lists();
+    /// Reads lists with the threshold in force.
+    fn admit_lists<G: Graph>(&mut self, graph: &mut G, lists: Range<u32>) -> Result<(), G::Error> {
         let end = lists.end;
         for list in lists {
             if list + 1 < end {
@@ -149,7 +173,8 @@ impl Stream {
             }
             !is_admitted
         });
-        if self.has_read_lists { self.admit_lists(graph) } else { Ok(()) }
+        let read = graph.lists().start..self.lists_read;
+        self.admit_lists(graph, read)
     }
 
     /// The factor between the bound of what is due and the admission threshold.

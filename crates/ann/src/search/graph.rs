@@ -61,6 +61,11 @@ pub trait Graph {
     fn lists(&self) -> Range<u32> {
         0..0
     }
+    /// How many of the lists, from the first on, are read before anything in them is offered. The others are read when
+    /// the consumer goes on.
+    fn lists_due(&self) -> u32 {
+        self.lists().len() as u32
+    }
     /// Whether hops leave out neighbors at or above the threshold.
     fn rejects(&self) -> bool;
     /// Reads `id` and reports what it shows.

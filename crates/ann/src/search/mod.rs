@@ -11,6 +11,7 @@
 //! - Estimates above the admission threshold are not stored. When the consumer asks for more than the threshold
 //!   covers, the elements expanded so far are read again with a larger one; thresholds grow geometrically, so all
 //!   repeats together cost no more than the walk did.
+//! - Lists that are far from the query are read only when the consumer goes on: more of them, the more was offered.
 //! - A graph may have parts that no edge connects, and lists of elements without a graph: one walk with one bound
 //!   goes through all of them ([`mod@enter`]).
 //! - When a walk has read more than a fraction of the graph, or the graph has no more connected elements,
@@ -117,7 +118,11 @@ pub struct Stream {
     /// Elements among them.
     hops: u64,
     widenings: u32,
-    has_read_lists: bool,
+    /// Lists before this id were read; those before the other one are to be read.
+    lists_read: u32,
+    lists_wanted: u32,
+    /// Elements offered at which more lists are wanted.
+    lists_next: usize,
     started: bool,
 }
 
@@ -156,7 +161,9 @@ impl Stream {
             expansions: 0,
             hops: 0,
             widenings: 0,
-            has_read_lists: true,
+            lists_read: 0,
+            lists_wanted: 0,
+            lists_next: 0,
             started: false,
         }
     }
@@ -221,7 +228,7 @@ impl Stream {
             return Ok(());
         }
         self.seen = Visited::new(graph.element_count());
-        self.has_read_lists = graph.lists().is_empty();
+        self.begin_lists(graph);
         self.enter(graph)
     }
 
@@ -238,7 +245,12 @@ impl Stream {
     fn step<G: Graph>(&mut self, graph: &mut G) -> Result<Step, G::Error> {
         let stop_at = self.stop_at();
         let waiting = self.frontier.peek().map(|entry| key_of(entry.0));
-        if !self.has_read_lists && !waiting.is_some_and(|key| key <= stop_at.min(self.threshold)) {
+        if self.rules.streaming && self.offered.len() >= self.lists_next {
+            self.want_lists(graph);
+        }
+        if self.lists_read < self.lists_wanted
+            && !waiting.is_some_and(|key| key <= stop_at.min(self.threshold))
+        {
             self.read_lists(graph)?;
             return Ok(Step::Continue);
         }
@@ -267,6 +279,7 @@ impl Stream {
                 Ok(Step::Continue)
             }
             _ if !self.results.is_empty() => Ok(self.offer()),
+            _ if self.may_go_on() && self.want_lists(graph) => Ok(Step::Continue),
             _ => Ok(Step::Exhausted),
         }
     }

@@ -57,7 +57,7 @@ on_disk! {
         pub segment: u32,
         /// zero
         pub reserved: u32,
-        /// 1 meta, 2 segment header, 3 centroid, 4 nodes, 5 TIDs, 6 pending, 7 vectors, 8 retired, 9 routers (flat)
+        /// 1 meta, 2 header, 3 centroid, 4 nodes, 5 TIDs, 6 pending, 7 vectors, 8 retired, 9 routers, 10, 11 of lists
         pub kind: u8,
         /// format version of this page
         pub version: u8,
@@ -88,6 +88,10 @@ pub enum PageKind {
     Retired = 8,
     /// Codes of all nodes of a flat segment.
     Routers = 9,
+    /// Lists: nodes whose own vectors are centroids.
+    Lists = 10,
+    /// Codes of all lists.
+    ListRouters = 11,
 }
 
 /// Makes `page` an empty page of this kind.

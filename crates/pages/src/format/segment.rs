@@ -3,6 +3,7 @@
 //! A segment's other pages are numbered from 0 in the order in which they were written; the extents say where they
 //! lie in the file. Centroid, nodes and TIDs are runs of such numbers. The header is written last.
 
+use super::meta::{FLAT, LISTS};
 use super::page::{self, CONTENT_BYTES, PageKind, read_at, write_at};
 use crate::error::PageError;
 use crate::pager::{BlockNumber, PageBytes};
@@ -56,7 +57,7 @@ on_disk! {
 
 on_disk! {
     /// Content of a segment's first page.
-    pub struct SegmentHeader: 4352 {
+    pub struct SegmentHeader: 4480 {
         /// rows, those without a place in the order included
         pub rows: u32,
         /// rows that nodes refer to; the others follow them
@@ -93,14 +94,24 @@ on_disk! {
         pub vector_page: u32,
         /// sparse vectors: bytes of all of them, low and high word
         pub vector_bytes: [u32; 2],
-        /// what leads to the nodes: 0 a graph, 1 flat: codes of all of them
+        /// what leads to the nodes: 0 a graph, 1 flat: codes of all of them, 2 flat with lists
         pub navigator: u32,
         /// flat: first page of the routers; else 0
         pub router_page: u32,
+        /// lists, each of adjacent nodes; else 0
+        pub lists: u32,
+        /// lists: first page of the lists' own nodes, whose rows are the nodes of the segment; else 0
+        pub list_page: u32,
+        /// lists: first page of the routers of those; else 0
+        pub list_router_page: u32,
+        /// points of the lists' curve in use
+        pub list_curve_count: u32,
         /// zero; attribute columns will be described here
-        pub reserved: [u32; 14],
+        pub reserved: [u32; 10],
         /// recall over effort, ascending
         pub curve: [CurvePoint; 16],
+        /// lists: recall over the number of lists that are read (gamma), ascending
+        pub list_curve: [CurvePoint; 16],
         /// where the pages are, ascending
         pub extents: [Extent; 512],
     }
@@ -139,7 +150,12 @@ impl SegmentHeader {
         let node_pages = (u64::from(self.nodes) + u64::from(routers_among_nodes))
             .div_ceil(u64::from(self.nodes_per_page.max(1)));
         let router_pages = self.routers - routers_among_nodes;
+        let list_plan = plan.of_lists();
+        let list_pages = u64::from(self.lists).div_ceil(list_plan.nodes_per_page().max(1) as u64);
+        let list_router_pages = list_plan.routers().count(self.lists);
         let ends = [
+            u64::from(self.list_page) + list_pages,
+            u64::from(self.list_router_page) + u64::from(list_router_pages),
             u64::from(self.node_page) + node_pages,
             u64::from(self.router_page) + u64::from(router_pages),
             u64::from(self.tid_page) + u64::from(self.rows).div_ceil(u64::from(TIDS_PER_PAGE)),
@@ -148,7 +164,9 @@ impl SegmentHeader {
         ];
         plan.node_bytes() == usize::from(self.node_bytes)
             && plan.nodes_per_page() == usize::from(self.nodes_per_page)
-            && self.navigator == u32::from(plan.is_flat())
+            && self.navigator == if self.lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT }
+            && (self.lists == 0 || plan.is_flat() && self.lists <= self.nodes)
+            && self.list_curve_count as usize <= CURVE_POINTS
             && (if plan.is_flat() {
                 self.routers == plan.routers().count(self.nodes)
             } else {

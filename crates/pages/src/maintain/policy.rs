@@ -171,13 +171,13 @@ mod tests {
 
     #[test]
     fn flat_segments_gather_until_they_are_worth_a_graph() {
-        let flats: Vec<SegmentEntry> = (1..=8).map(|at| entry(at, 8_000, 0, FLAT)).collect();
+        let flats: Vec<SegmentEntry> = (1..=8).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         assert!(due_numbers(&flats, &ALL).is_empty());
-        let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 8_000, 0, FLAT)).collect();
+        let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         assert_eq!(due_numbers(&more, &ALL).len(), 9);
         let share = Limits { is_share: true, ..ALL };
         assert_eq!(due_numbers(&more, &share).len(), 8);
-        assert_eq!(backlog(&more), 72_000);
+        assert_eq!(backlog(&more), 36_000);
         let tiny: Vec<SegmentEntry> = (1..=48).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 48);
     }

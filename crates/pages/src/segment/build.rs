@@ -6,9 +6,9 @@ use ann::Metric;
 use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
 use super::calibrate::{self, Truth};
-use super::encode::{EncodedNodes, Loader, byte_dim_min};
+use super::encode::{EncodedNodes, Loader, byte_dim_min, make_lists};
 use super::read::SegmentState;
-use super::write::{pages_needed, write_header, write_pages};
+use super::write::{pages_needed, without_edges, write_header, write_pages};
 use crate::error::PageError;
 use crate::format::meta::{ListOptions, Meta, SegmentEntry};
 use crate::format::segment::CurvePoint;
@@ -27,10 +27,17 @@ const SEEDS_MAX: usize = 2048;
 /// Entry points of a graph without codes: each costs a page.
 const SEEDS_MAX_WITHOUT_CODES: usize = 32;
 
+/// Segments with fewer nodes are read as a whole sooner than their lists are found.
+const LIST_NODES_MIN: usize = 1024;
+/// Lists per square root of the nodes: with more, centroids take as long to read as the rows of the lists.
+const LISTS_PER_ROOT: f64 = 2.0;
+/// Nodes that a list has on average, at least.
+const ROWS_PER_LIST_MIN: usize = 8;
+
 /// A segment that is ready to be written.
 pub struct Prepared {
     nodes: EncodedNodes,
-    /// Flat: the nodes in the order of their input, and nothing else.
+    /// Flat: the order of the nodes, and nothing else.
     graph: FlatGraph,
     calibration: Calibration,
 }
@@ -39,7 +46,8 @@ pub struct Prepared {
 enum Calibration {
     /// Graphs must be searched once they are written.
     Truth(Vec<Truth>),
-    Curve(Vec<CurvePoint>),
+    /// Of the stopping factor, and of the lists if there are some.
+    Curves(Vec<CurvePoint>, Vec<CurvePoint>),
 }
 
 impl Prepared {
@@ -128,14 +136,24 @@ pub fn prepare(
     control: &Control,
 ) -> Result<Prepared, BuildError> {
     let plan = node_plan(space, options.m);
-    let flat = if options.navigator == Navigator::Flat { plan.flat() } else { None };
+    let flat = match options.navigator {
+        Navigator::Graph => None,
+        Navigator::Flat => plan.flat(),
+        Navigator::Lists(lists) => plan.flat().map(|flat| flat.with_own(lists.own)),
+    };
     let mut nodes = loader.encode(space, flat.unwrap_or(plan), control)?;
     let build_space = build_space(space);
     let (graph, calibration);
     if flat.is_some() {
-        graph = without_edges(nodes.count())?;
+        let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
+        let (mut order, mut list_of) = ((0..count).collect(), Vec::new());
+        if let Some(wanted) = lists_wanted(options, nodes.count()) {
+            (order, list_of) = make_lists(space, &mut nodes, wanted, options.seed, control)?;
+        }
+        graph = without_edges(order);
         let truth = calibrate::truth(space, &nodes, build_space, control)?;
-        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
+        let listed = calibrate::listed(space, &nodes, &truth, &list_of);
+        calibration = Calibration::Curves(calibrate::estimated(space, &nodes, &truth), listed);
     } else {
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
@@ -145,14 +163,18 @@ pub fn prepare(
     Ok(Prepared { nodes, graph, calibration })
 }
 
-fn build_space(space: &Space) -> BuildSpace {
-    if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 }
+/// The number of lists that a segment of so many nodes should have, if any.
+fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
+    let Navigator::Lists(lists) = options.navigator else { return None };
+    let wanted = match lists.lists {
+        0 => (LISTS_PER_ROOT * (nodes as f64).sqrt()) as usize,
+        lists => lists as usize,
+    };
+    (nodes >= LIST_NODES_MIN).then(|| wanted.clamp(1, nodes / ROWS_PER_LIST_MIN))
 }
 
-/// Nodes in the order of their input.
-fn without_edges(count: usize) -> Result<FlatGraph, BuildError> {
-    let end = u32::try_from(count).map_err(|_| BuildError::TooManyRows)?;
-    Ok(FlatGraph { order: (0..end).collect(), offsets: vec![0; count + 1], ..FlatGraph::default() })
+fn build_space(space: &Space) -> BuildSpace {
+    if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 }
 }
 
 /// Writes a prepared segment and returns its entry for the manifest, which does not refer to it yet.
@@ -172,7 +194,10 @@ pub fn write<P: Pager, W: BulkWriter>(
     let header = write_pages(writer, segment, &nodes, &graph)?;
     let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
     let curve = match calibration {
-        Calibration::Curve(curve) => curve,
+        Calibration::Curves(curve, listed) => {
+            calibrate::store_listed(&mut state.header, &listed);
+            curve
+        }
         Calibration::Truth(truth) => {
             let mut positions = vec![0; nodes.count()];
             for (position, &node) in graph.order.iter().enumerate() {

@@ -46,6 +46,8 @@ const GAMMAS: [f32; CURVE_POINTS] =
 /// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
 const MISSES_ESTIMATED: f32 = 0.4;
 const MISSES_EXACT: f32 = 0.7;
+/// Share of the allowed misses that may lie in lists that are not read.
+const MISSES_LISTED: f32 = 0.5;
 /// Recall at which the curve ends; and the same when the last factors have not changed it: what is missing then is
 /// out of reach, and looking for it with ever larger factors takes longer than all the rest of a build.
 const ENOUGH: f32 = 0.9995;
@@ -56,7 +58,8 @@ fn sample(nodes: &EncodedNodes) -> Vec<u32> {
     let count = nodes.count();
     let vector_bytes =
         if nodes.plan.own() == OwnCode::Elsewhere { nodes.own.len() / count.max(1) } else { 0 };
-    let rows = if nodes.plan.is_flat() { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
+    let is_small = nodes.plan.is_flat() && nodes.lists.is_none();
+    let rows = if is_small { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
     let affordable = rows * SAMPLE_BYTES / vector_bytes.max(SAMPLE_BYTES);
     let step = count.div_ceil(affordable.max(SAMPLE_ROWS_MIN)).max(1);
     (0..count as u32).step_by(step).collect()
@@ -121,14 +124,44 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<Cu
     curve
 }
 
+/// The lists' curve: how many of the nearest lists hold the nearest nodes. `list_of`: by input number.
+pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u32]) -> Vec<CurvePoint> {
+    let Some(lists) = &nodes.lists else { return Vec::new() };
+    let mut ranks = Vec::with_capacity(truth.len() * RESULTS);
+    for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
+        let Some(query) = row_query(space, nodes, sample.node) else { continue };
+        let prepare = |own| SegmentQuery::new(space, &query, own, &nodes.centroid, nodes.norm_max);
+        let (to_nodes, to_lists) = (prepare(nodes.plan.own()), prepare(lists.plan.own()));
+        let key = |list| to_lists.measure(lists.own_of(list), lists.scales[list], lists.errors[list]).key;
+        let mut order: Vec<(f32, usize)> = (0..lists.count()).map(|list| (key(list), list)).collect();
+        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut rank_of = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(rank, &(_, list))| rank_of[list] = rank);
+        let nearest = nearest(nodes, sample, &to_nodes);
+        ranks.extend(nearest[..RESULTS].iter().map(|&(_, node)| rank_of[list_of[node as usize] as usize]));
+    }
+    let mut curve: Vec<CurvePoint> = Vec::with_capacity(CURVE_POINTS);
+    for step in 0..CURVE_POINTS {
+        let count = (lists.count() as f64).powf(step as f64 / (CURVE_POINTS - 1) as f64).round() as usize;
+        if ranks.is_empty()
+            || curve.last().is_some_and(|last| last.gamma >= count as f32 || last.recall >= 1.0)
+        {
+            continue;
+        }
+        let found = ranks.iter().filter(|&&rank| rank < count).count();
+        curve.push(CurvePoint { recall: found as f32 / ranks.len() as f32, gamma: count as f32 });
+    }
+    curve
+}
+
 /// The estimates of some nodes, as routers give them.
 fn estimates(nodes: &EncodedNodes, query: &SegmentQuery, wanted: &[u32]) -> Vec<f32> {
     let kernels = kernels::Kernels::get();
     let plan = RouterPlan::new(nodes.plan.padded_dim());
     let mut content = vec![0; plan.bytes()];
     for (lane, &node) in wanted.iter().take(plan.batch_lanes(0)).enumerate() {
-        let code = &nodes.bits[node as usize * nodes.plan.code_bytes()..][..nodes.plan.code_bytes()];
-        write_code(plan, &mut content, lane, code, nodes.factors[node as usize]);
+        let at = node as usize;
+        write_code(plan, &mut content, lane, nodes.bits_of(at), nodes.factors[at]);
     }
     let mut estimates = [0.0; 32];
     let view = RouterView::new(plan, &content);
@@ -299,10 +332,40 @@ fn count_found<P: Pager>(
     Ok(found)
 }
 
+/// Stores the curve of the lists in a header.
+pub fn store_listed(header: &mut SegmentHeader, curve: &[CurvePoint]) {
+    header.list_curve_count = curve.len().min(CURVE_POINTS) as u32;
+    let count = header.list_curve_count as usize;
+    header.list_curve[..count].copy_from_slice(&curve[..count]);
+}
+
 /// Stores a curve in a header.
 pub fn store(header: &mut SegmentHeader, curve: &[CurvePoint]) {
     header.curve_count = curve.len().min(CURVE_POINTS) as u32;
     header.curve[..header.curve_count as usize].copy_from_slice(&curve[..header.curve_count as usize]);
+}
+
+/// The lists to read for a recall target (0.5 to 0.999), by linear interpolation of their curve.
+pub fn lists_for(header: &SegmentHeader, target: f32) -> u32 {
+    let curve = &header.list_curve[..(header.list_curve_count as usize).min(CURVE_POINTS)];
+    let all = header.lists as f32;
+    let wanted = interpolated(curve, 1.0 - (1.0 - target) * MISSES_LISTED).unwrap_or(all);
+    // What is no number comes from a damaged page.
+    if wanted.is_finite() { wanted.clamp(1.0, all).ceil() as u32 } else { header.lists }
+}
+
+/// What reaches a recall; the last point's when none does, None without any.
+fn interpolated(curve: &[CurvePoint], target: f32) -> Option<f32> {
+    let last = curve.last()?;
+    let Some(at) = curve.iter().position(|point| point.recall >= target) else {
+        return Some(last.gamma);
+    };
+    if at == 0 {
+        return Some(curve[0].gamma);
+    }
+    let (below, above) = (curve[at - 1], curve[at]);
+    let share = (target - below.recall) / (above.recall - below.recall).max(f32::MIN_POSITIVE);
+    Some(below.gamma + share * (above.gamma - below.gamma))
 }
 
 /// The stopping factor for a recall target (0.5 to 0.999), by linear interpolation of the curve.
@@ -310,15 +373,6 @@ pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
     let curve = &header.curve[..(header.curve_count as usize).min(CURVE_POINTS)];
     let misses = if is_exact(header) { MISSES_EXACT } else { MISSES_ESTIMATED };
     let target = 1.0 - (1.0 - target) * misses;
-    let sound = |gamma: f32| if gamma.is_finite() { gamma.clamp(1.0, 16.0) } else { 1.2 };
-    let Some(last) = curve.last() else { return 1.2 };
-    let Some(at) = curve.iter().position(|point| point.recall >= target) else {
-        return sound(last.gamma);
-    };
-    if at == 0 {
-        return sound(curve[0].gamma);
-    }
-    let (below, above) = (curve[at - 1], curve[at]);
-    let share = (target - below.recall) / (above.recall - below.recall).max(f32::MIN_POSITIVE);
-    sound(below.gamma + share * (above.gamma - below.gamma))
+    let gamma = interpolated(curve, target).unwrap_or(1.2);
+    if gamma.is_finite() { gamma.clamp(1.0, 16.0) } else { 1.2 }
 }

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod calibrate;
 pub mod encode;
+pub(crate) mod lists;
 pub mod nodes;
 pub mod read;
 pub mod union;
@@ -10,4 +11,4 @@ pub mod vectors;
 pub mod write;
 
 pub use read::{SegmentReader, SegmentState};
-pub use union::{Union, UnionQuery};
+pub use union::{Probes, Union, UnionQuery};

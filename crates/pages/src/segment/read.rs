@@ -9,9 +9,10 @@ use std::ops::Range;
 use ann::search::{Graph, Hop, Measured};
 use kernels::Kernels;
 
+use super::lists::Lists;
 use super::vectors;
 use crate::error::PageError;
-use crate::format::node::{NodeHeader, NodeView, VectorAddress};
+use crate::format::node::{BATCH_LANES, NodeHeader, NodeView, VectorAddress};
 use crate::format::page::{self, PageKind, read_at};
 use crate::format::router::RouterView;
 use crate::format::segment::{SegmentHeader, centroid_pages};
@@ -59,9 +60,10 @@ impl SegmentState {
         Ok(Self { segment, header, plan, centroid })
     }
 
-    /// The numbers of its routers.
+    /// The numbers of its routers, or of its lists.
     pub(super) fn behind_nodes(&self) -> Range<u32> {
-        self.header.nodes..self.header.nodes + self.header.routers
+        let count = if self.header.lists > 0 { self.header.lists } else { self.header.routers };
+        self.header.nodes..self.header.nodes + count
     }
 
     /// The block of the page with node `id`, and where the node starts in its content.
@@ -267,23 +269,48 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     }
 
     /// Reads one router of a flat segment.
-    fn expand_list(&self, router: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+    fn expand_router(&self, router: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        let lanes = self.state.plan.routers().lanes() as u32;
+        let start = router * lanes;
+        self.read_codes(router, start..self.state.header.nodes.min(start + lanes), hop)
+    }
+
+    /// Reads a list.
+    fn expand_list(&self, list: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        let lists = Lists::new(self.pager, self.state.segment, &self.state.header, &self.state.plan);
+        let nodes = lists.nodes_of(list)?;
+        let lanes = self.state.plan.routers().lanes() as u32;
+        for router in nodes.start / lanes..nodes.end.div_ceil(lanes) {
+            if (router + 1) * lanes < nodes.end {
+                self.prefetch_router(router + 1);
+            }
+            self.read_codes(router, nodes.clone(), hop)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the codes of those nodes on a router that `nodes` has.
+    fn read_codes(&self, router: u32, nodes: Range<u32>, hop: &mut Hop<'_>) -> Result<(), PageError> {
         let plan = self.state.plan.routers();
         let start = router * plan.lanes() as u32;
-        let count = ((self.state.header.nodes - start) as usize).min(plan.lanes());
+        let lanes =
+            nodes.start.saturating_sub(start) as usize..((nodes.end - start) as usize).min(plan.lanes());
         let block = self.state.header.block_of(self.state.header.router_page + router);
         let bytes = self.pager.read(block)?;
         page::check(&bytes, block, PageKind::Routers, self.state.segment)?;
         let view = RouterView::new(plan, page::content(&bytes));
         let mut estimates = [0f32; 32];
-        for at in 0..count.div_ceil(32) {
-            let (codes, factors, lanes) = (view.codes(at), view.factors(at), plan.batch_lanes(at));
-            let batch = Batch { codes, factors, lanes, used: lanes.min(count - at * 32) };
+        for at in lanes.start / BATCH_LANES..lanes.end.div_ceil(BATCH_LANES) {
+            let (codes, factors, in_batch) = (view.codes(at), view.factors(at), plan.batch_lanes(at));
+            let first = at * BATCH_LANES;
+            let batch = Batch { codes, factors, lanes: in_batch, used: in_batch.min(lanes.end - first) };
             let mut mask = self.below(&batch, hop.threshold, &mut estimates);
+            // What comes before belongs to another list.
+            mask &= u32::MAX.unbounded_shl(lanes.start.saturating_sub(first) as u32);
             while mask != 0 {
                 let lane = mask.trailing_zeros();
                 mask &= mask - 1;
-                let id = self.first + start + at as u32 * 32 + lane;
+                let id = self.first + start + first as u32 + lane;
                 if hop.seen.insert(id) {
                     hop.candidates.push((estimates[lane as usize], id));
                 }
@@ -292,11 +319,13 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         Ok(())
     }
 
-    /// A hop over a node or router whose number here is `id`.
+    /// A hop over a node, router or list whose number here is `id`.
     pub(super) fn expand_own(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
         let (nodes, plan) = (self.state.header.nodes, &self.state.plan);
         if plan.is_flat() && id >= nodes {
-            return self.expand_list(id - nodes, hop);
+            let behind = id - nodes;
+            let has_lists = self.state.header.lists > 0;
+            return if has_lists { self.expand_list(behind, hop) } else { self.expand_router(behind, hop) };
         }
         if !plan.is_inline() {
             return self.expand_exactly(id, hop);
@@ -342,15 +371,23 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
         Ok(())
     }
 
+    fn prefetch_router(&self, router: u32) {
+        let block = self.state.header.block_of(self.state.header.router_page + router);
+        self.pager.prefetch(block, page::CONTENT_START, self.state.plan.routers().bytes());
+    }
+
     /// Says that the node or router whose number here is `id` will be read soon.
     pub(super) fn prefetch_own(&self, id: u32) {
         let (header, plan) = (&self.state.header, &self.state.plan);
-        let (block, offset, length) = if plan.is_flat() && id >= header.nodes {
-            (header.block_of(header.router_page + (id - header.nodes)), 0, plan.routers().bytes())
-        } else {
-            let (block, offset) = self.state.locate(id);
-            (block, offset, plan.node_bytes())
-        };
+        if plan.is_flat() && id >= header.nodes {
+            // Where a list begins is not known yet.
+            if header.lists == 0 {
+                self.prefetch_router(id - header.nodes);
+            }
+            return;
+        }
+        let (block, offset) = self.state.locate(id);
+        let length = plan.node_bytes();
         self.pager.prefetch(block, page::CONTENT_START + offset, length);
     }
 }

@@ -1,24 +1,30 @@
 //! Many segments as one graph: a walk with one bound and one pool goes through all of them.
 //!
 //! Elements are numbered through all segments, graphs first, the largest before the others, so that the bound is low
-//! early; behind the elements come the routers of the graphs, each graph a part of its own, and then those of the flat
-//! segments, which are lists. Segments that differ in their shape may stand together: those whose hops read all
+//! early; behind the elements come the routers of the graphs, each graph a part of its own, then those of the flat
+//! segments, which are lists that every search reads, and then the lists of other segments: not by number, but by
+//! turns, the nearest of each segment first, in the proportion in which they are due. Segments that differ in their shape may stand together: those whose hops read all
 //! neighbors ignore the threshold.
 //!
 //! Keys of all segments must be comparable: for inner products, where keys depend on the norm that a query is scaled
 //! to, all segments take the largest that any of them has.
 //!
+//! Bounds of rows in lists with coarse own vectors are likely ones: see [`SegmentQuery::with_likely_bounds`].
+//!
 //! Preparing a query takes longer than a hop. Segments with the same centroid and the same kind of codes share one.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::ops::Range;
 
 use ann::search::{Graph, Hop, Measured};
 
-use super::calibrate::gamma_for;
+use super::calibrate::{gamma_for, lists_for};
+use super::lists::Lists;
 use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
 use crate::pager::Pager;
+use crate::plan::OwnCode;
 use crate::space::{Query, SegmentQuery, Space};
 
 /// Share of the allowed misses that is aimed at in a union of several graphs.
@@ -31,9 +37,14 @@ pub struct UnionQuery {
     /// The first members are graphs.
     graphs: usize,
     elements: u32,
-    /// Behind the last router of a graph, and of a flat segment.
+    /// Behind the last router of a graph, of a flat segment, and behind the lists.
     routers_end: u32,
+    flat_end: u32,
     lists_end: u32,
+    /// Behind the lists that are due.
+    lists_due: u32,
+    /// The turns of the lists, when several members have some: the member, and how many of its lists come before.
+    turns: Vec<(u32, u32)>,
     rejects: bool,
 }
 
@@ -43,44 +54,105 @@ struct Member {
     segment: usize,
     /// The query in its terms.
     query: usize,
-    /// Number of its first node, and of its first router, in the union.
+    /// Number of its first node, and of its first router or list, in the union.
     first: u32,
     first_router: u32,
+    lists: Option<MemberLists>,
+}
+
+/// The lists of a member.
+struct MemberLists {
+    /// The query in the terms of their nodes.
+    query: usize,
+    /// How many are due.
+    due: u32,
+    /// All of them, nearest first, once that was found out.
+    order: OnceCell<Vec<u32>>,
+}
+
+/// How many lists are due in segments that have them.
+#[derive(Clone, Copy, Debug)]
+pub enum Probes {
+    /// As many as this recall needs by calibration.
+    Recall(f32),
+    /// So many of the whole index, each segment its share.
+    Lists(u32),
 }
 
 impl UnionQuery {
     /// `query` in the terms of all `segments` that have nodes. One union, unless their numbers do not fit 32 bits.
-    pub fn prepare(space: &Space, segments: &[SegmentState], query: &Query) -> Vec<Self> {
+    pub fn prepare(space: &Space, segments: &[SegmentState], query: &Query, probes: Probes) -> Vec<Self> {
         let groups = group(segments);
-        groups.iter().map(|group| Self::of_group(space, segments, group, query)).collect()
+        groups.iter().map(|group| Self::of_group(space, segments, group, query, probes)).collect()
     }
 
-    fn of_group(space: &Space, segments: &[SegmentState], group: &[usize], query: &Query) -> Self {
+    fn of_group(
+        space: &Space,
+        segments: &[SegmentState],
+        group: &[usize],
+        query: &Query,
+        probes: Probes,
+    ) -> Self {
         let graphs = group.iter().filter(|&&at| !segments[at].plan.is_flat()).count();
         let elements = group.iter().map(|&at| segments[at].header.nodes).sum();
-        let (mut first, mut first_router, mut routers_end) = (0, elements, elements);
         let norm_max = group.iter().map(|&at| segments[at].header.norm_max).fold(0.0, f32::max);
-        let (mut members, mut queries) = (Vec::<Member>::with_capacity(group.len()), Vec::new());
+        let (mut members, mut queries) = (Vec::<Member>::with_capacity(group.len()), Queries::default());
+        let (mut first, mut first_router, mut routers_end, mut flat_end) = (0, elements, elements, elements);
         for (place, &at) in group.iter().enumerate() {
             let segment = &segments[at];
-            let same = members.iter().find(|member| is_prepared_alike(&segments[member.segment], segment));
-            let prepared = same.map(|member| member.query).unwrap_or_else(|| {
-                let (own, centroid) = (segment.plan.own(), &segment.centroid);
-                queries.push(SegmentQuery::new(space, query, own, centroid, norm_max));
-                queries.len() - 1
+            let mut prepare = |own: OwnCode| {
+                let is_likely = segment.header.lists > 0 && own.is_coarse();
+                queries.find(segment, (own, is_likely), |centroid| {
+                    let prepared = SegmentQuery::new(space, query, own, centroid, norm_max);
+                    if is_likely { prepared.with_likely_bounds() } else { prepared }
+                })
+            };
+            let prepared = prepare(segment.plan.own());
+            let lists = (segment.header.lists > 0).then(|| MemberLists {
+                query: prepare(segment.plan.of_lists().own()),
+                due: due_lists(segments, segment, probes),
+                order: OnceCell::new(),
             });
-            members.push(Member { segment: at, query: prepared, first, first_router });
+            let has_lists = lists.is_some();
+            members.push(Member { segment: at, query: prepared, first, first_router, lists });
             first += segment.header.nodes;
-            first_router += segment.header.routers;
+            first_router += segment.behind_nodes().len() as u32;
             if place < graphs {
                 routers_end = first_router;
             }
+            if !has_lists {
+                flat_end = first_router;
+            }
         }
         let rejects = group.iter().any(|&at| segments[at].plan.is_inline());
-        Self { members, queries, graphs, elements, routers_end, lists_end: first_router, rejects }
+        let due: u32 = members.iter().filter_map(|member| Some(member.lists.as_ref()?.due)).sum();
+        let (lists_end, lists_due) = (first_router, flat_end + due);
+        let turns = turns_of(&members, segments);
+        let queries = queries.prepared;
+        Self {
+            members,
+            queries,
+            graphs,
+            elements,
+            routers_end,
+            flat_end,
+            lists_end,
+            lists_due,
+            turns,
+            rejects,
+        }
     }
 
-    /// The member that has this id, and the id in its own numbers.
+    /// The member that has the list whose turn is `id`, and how many of its lists come before.
+    fn locate_list(&self, id: u32) -> (&Member, u32) {
+        let at = id - self.flat_end;
+        match self.turns.get(at as usize) {
+            Some(&(member, before)) => (&self.members[member as usize], before),
+            None => (&self.members[self.members.len() - 1], at),
+        }
+    }
+
+    /// The member that has this id, which is no list, and the id in its own numbers.
     #[inline]
     fn locate(&self, segments: &[SegmentState], id: u32) -> (&Member, u32) {
         let is_element = id < self.elements;
@@ -116,15 +188,80 @@ impl UnionQuery {
     }
 }
 
-/// The segments that have nodes: graphs, then flat ones, each by descending size; a group for every 2^32 ids.
+/// Prepared queries, and what each was prepared for.
+#[derive(Default)]
+struct Queries<'s> {
+    prepared: Vec<SegmentQuery>,
+    of: Vec<((OwnCode, bool), &'s [f32])>,
+}
+
+impl<'s> Queries<'s> {
+    /// The query for own vectors of this kind in a segment, made by `new` if no other will do: they are the same about
+    /// the same centroid, but for the norm that a query is scaled to.
+    fn find(
+        &mut self,
+        segment: &'s SegmentState,
+        own: (OwnCode, bool),
+        new: impl FnOnce(&[f32]) -> SegmentQuery,
+    ) -> usize {
+        let centroid = segment.centroid.as_slice();
+        let is_same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
+        let is_alike = |other: &((OwnCode, bool), &[f32])| {
+            other.0 == own && other.1.len() == centroid.len() && other.1.iter().zip(centroid).all(is_same)
+        };
+        self.of.iter().position(is_alike).unwrap_or_else(|| {
+            self.of.push((own, centroid));
+            self.prepared.push(new(centroid));
+            self.prepared.len() - 1
+        })
+    }
+}
+
+/// How many lists of a segment are due.
+fn due_lists(segments: &[SegmentState], segment: &SegmentState, probes: Probes) -> u32 {
+    let header = &segment.header;
+    let due = match probes {
+        Probes::Recall(target) => lists_for(header, target),
+        Probes::Lists(count) => {
+            let all: u64 = segments.iter().map(|segment| u64::from(segment.header.lists)).sum();
+            (u64::from(count) * u64::from(header.lists)).div_ceil(all.max(1)) as u32
+        }
+    };
+    due.clamp(1, header.lists)
+}
+
+/// The turns of several members' lists: those that are due first, as large a share of each at any time.
+fn turns_of(members: &[Member], segments: &[SegmentState]) -> Vec<(u32, u32)> {
+    let of_member = |(at, member): (usize, &Member)| {
+        let due = member.lists.as_ref()?.due;
+        Some((at as u32, due, segments[member.segment].header.lists))
+    };
+    let with_lists: Vec<(u32, u32, u32)> = members.iter().enumerate().filter_map(of_member).collect();
+    if with_lists.len() < 2 {
+        return Vec::new();
+    }
+    let mut turns: Vec<(f64, u32, u32)> = with_lists
+        .into_iter()
+        .flat_map(|(member, due, count)| {
+            (0..count).map(move |before| (f64::from(before) / f64::from(due), member, before))
+        })
+        .collect();
+    turns.sort_by(|a, b| a.0.total_cmp(&b.0));
+    turns.into_iter().map(|(_, member, before)| (member, before)).collect()
+}
+
+/// The segments that have nodes: graphs, then flat ones, then those with lists, each by descending size; a group for
+/// every 2^32 ids.
 fn group(segments: &[SegmentState]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..segments.len()).filter(|&at| segments[at].header.nodes > 0).collect();
-    order.sort_by_key(|&at| (segments[at].plan.is_flat(), Reverse(segments[at].header.nodes)));
+    let kind = |at: usize| (segments[at].plan.is_flat(), segments[at].header.lists > 0);
+    order.sort_by_key(|&at| (kind(at), Reverse(segments[at].header.nodes)));
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let mut used = 0u32;
     for at in order {
         let header = &segments[at].header;
-        let together = header.nodes.checked_add(header.routers).and_then(|ids| ids.checked_add(used));
+        let own = header.nodes.saturating_add(header.routers.max(header.lists));
+        let together = own.checked_add(used);
         match (together, groups.last_mut()) {
             (Some(ids), Some(group)) => {
                 group.push(at);
@@ -132,19 +269,11 @@ fn group(segments: &[SegmentState]) -> Vec<Vec<usize>> {
             }
             _ => {
                 groups.push(vec![at]);
-                used = header.nodes + header.routers;
+                used = own;
             }
         }
     }
     groups
-}
-
-/// Whether a query is the same in the terms of both, but for the norm that it is scaled to.
-fn is_prepared_alike(a: &SegmentState, b: &SegmentState) -> bool {
-    let is_same = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits();
-    a.plan.own() == b.plan.own()
-        && a.centroid.len() == b.centroid.len()
-        && a.centroid.iter().zip(&b.centroid).all(is_same)
 }
 
 /// The segments of a [`UnionQuery`], to be searched.
@@ -167,6 +296,23 @@ impl<'a, P: Pager> Union<'a, P> {
     fn reader(&self, member: &Member, vector: Vec<u8>) -> SegmentReader<'a, P> {
         let (state, query) = (&self.segments[member.segment], &self.query.queries[member.query]);
         SegmentReader::new(self.pager, self.space, state, query).numbered_from(member.first, vector)
+    }
+
+    /// The member that has the list whose turn is `id`, and the list in its own numbers.
+    fn near_list(&self, id: u32) -> Result<(&'a Member, u32), PageError> {
+        let (member, before) = self.query.locate_list(id);
+        let state = &self.segments[member.segment];
+        let nodes = state.header.nodes;
+        let Some(lists) = &member.lists else { return Ok((member, nodes + before)) };
+        if lists.order.get().is_none() {
+            let query = &self.query.queries[lists.query];
+            let of_segment = Lists::new(self.pager, state.segment, &state.header, &state.plan);
+            let order = of_segment.by_distance(query, lists.due as usize)?;
+            // It is empty, as was just seen.
+            let _ = lists.order.set(order);
+        }
+        let list = lists.order.get().and_then(|order| order.get(before as usize));
+        Ok((member, nodes + list.copied().unwrap_or(before)))
     }
 }
 
@@ -202,9 +348,17 @@ impl<P: Pager> Graph for Union<'_, P> {
         self.query.rejects
     }
 
+    fn lists_due(&self) -> u32 {
+        self.query.lists_due - self.query.routers_end
+    }
+
     #[inline]
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
-        let (member, own_id) = self.query.locate(self.segments, id);
+        let (member, own_id) = if id >= self.query.flat_end {
+            self.near_list(id)?
+        } else {
+            self.query.locate(self.segments, id)
+        };
         let vector = std::mem::take(&mut self.vector);
         let mut reader = self.reader(member, vector);
         reader.expand_own(own_id, hop)?;
@@ -213,6 +367,9 @@ impl<P: Pager> Graph for Union<'_, P> {
     }
 
     fn prefetch(&self, id: u32) {
+        if id >= self.query.flat_end {
+            return;
+        }
         let (member, own_id) = self.query.locate(self.segments, id);
         self.reader(member, Vec::new()).prefetch_own(own_id);
     }
@@ -251,7 +408,7 @@ mod tests {
         let segments = sizes.map(|(nodes, routers, lanes)| segment(nodes, routers, lanes));
         let space = Space::new(Element::Float4, Metric::L2, 100, 7);
         let query = Query::new(&space, Row::Dense(&[0.5; 100])).expect("ranked");
-        let unions = UnionQuery::prepare(&space, &segments, &query);
+        let unions = UnionQuery::prepare(&space, &segments, &query, Probes::Recall(0.95));
         assert_eq!((unions.len(), unions[0].preparations(), unions[0].graphs), (1, 1, 3));
         let mut expected = Vec::new();
         // Graphs by size, then flat segments: their nodes, and then their routers in the same order.

@@ -4,6 +4,7 @@ use ann::build::FlatGraph;
 
 use super::encode::EncodedNodes;
 use crate::error::PageError;
+use crate::format::meta::{FLAT, LISTS};
 use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
 use crate::format::router::write_code;
@@ -36,7 +37,7 @@ impl<W: BulkWriter> SegmentPages<'_, W> {
 
 /// Writes all pages of a segment but its header, and returns the header without a calibration.
 ///
-/// `graph` orders the nodes; it has no edges and seeds, and keeps their order, when the segment is flat. Holds no
+/// `graph` orders the nodes; it has no edges and seeds when the segment is flat. Holds no
 /// locks between pages.
 ///
 /// # Errors
@@ -52,14 +53,22 @@ pub fn write_pages<W: BulkWriter>(
         write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
     }
     let node_page = pages.pages;
-    let mut routers = write_nodes(&mut pages, nodes, graph)?;
+    let mut routers = write_nodes(&mut pages, PageKind::Nodes, nodes, graph)?;
     let router_page = pages.pages;
     if nodes.plan.is_flat() {
-        routers = write_flat_routers(&mut pages, nodes)?;
+        routers = write_flat_routers(&mut pages, PageKind::Routers, nodes, graph)?;
     }
     let tid_page = pages.pages;
     let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
     write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
+    let list_page = pages.pages;
+    let mut list_router_page = 0;
+    if let Some(lists) = &nodes.lists {
+        let order = without_edges((0..lists.count() as u32).collect());
+        write_nodes(&mut pages, PageKind::Lists, lists, &order)?;
+        list_router_page = pages.pages;
+        write_flat_routers(&mut pages, PageKind::ListRouters, lists, &order)?;
+    }
     let vector_page = pages.pages;
     let vector_bytes = if nodes.plan.own() == OwnCode::Elsewhere {
         write_vectors(&mut pages, graph.order.iter().map(|&node| nodes.own_of(node as usize)))?
@@ -72,6 +81,7 @@ pub fn write_pages<W: BulkWriter>(
     let mut extents = [Extent { page: 0, block: 0 }; EXTENTS_MAX];
     extents[..pages.extents.len()].copy_from_slice(&pages.extents);
     let plan = &nodes.plan;
+    let lists = nodes.lists.as_ref().map_or(0, |lists| lists.count() as u32);
     Ok(SegmentHeader {
         rows: (nodes.row_tids.len() + nodes.unranked.len()) as u32,
         ranked_rows: nodes.row_tids.len() as u32,
@@ -91,12 +101,22 @@ pub fn write_pages<W: BulkWriter>(
         curve_count: 0,
         vector_page: if vector_bytes > 0 { vector_page } else { 0 },
         vector_bytes: [vector_bytes as u32, (vector_bytes >> 32) as u32],
-        navigator: u32::from(plan.is_flat()),
+        navigator: if lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT },
         router_page: if plan.is_flat() { router_page } else { 0 },
-        reserved: [0; 14],
+        lists,
+        list_page: if lists > 0 { list_page } else { 0 },
+        list_router_page,
+        list_curve_count: 0,
+        reserved: [0; 10],
         curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
+        list_curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
         extents,
     })
+}
+
+/// Nodes in this order, and nothing else.
+pub fn without_edges(order: Vec<u32>) -> FlatGraph {
+    FlatGraph { offsets: vec![0; order.len() + 1], order, ..FlatGraph::default() }
 }
 
 /// Writes the header page and returns its block: what the manifest refers to.
@@ -149,7 +169,12 @@ pub fn pages_needed(nodes: &EncodedNodes, graph: &FlatGraph) -> u32 {
     };
     let rows = (nodes.row_tids.len() + nodes.unranked.len()) as u32;
     let vector_bytes = if plan.own() == OwnCode::Elsewhere { nodes.own.len() } else { 0 };
-    centroid_pages(plan.own(), plan.padded_dim() as u32)
+    let list_pages = nodes.lists.as_ref().map_or(0, |lists| {
+        let (plan, count) = (&lists.plan, lists.count() as u32);
+        count.div_ceil(plan.nodes_per_page() as u32) + plan.routers().count(count)
+    });
+    list_pages
+        + centroid_pages(plan.own(), plan.padded_dim() as u32)
         + (count + routers).div_ceil(plan.nodes_per_page() as u32)
         + router_pages
         + rows.div_ceil(TIDS_PER_PAGE)
@@ -159,6 +184,7 @@ pub fn pages_needed(nodes: &EncodedNodes, graph: &FlatGraph) -> u32 {
 /// Writes nodes and the routers of a graph; returns the number of routers.
 fn write_nodes<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
+    kind: PageKind,
     nodes: &EncodedNodes,
     graph: &FlatGraph,
 ) -> Result<u32, PageError> {
@@ -168,7 +194,7 @@ fn write_nodes<W: BulkWriter>(
     let mut next = NextNode::default();
     for first in (0..count).step_by(plan.nodes_per_page()) {
         let mut bytes = [0; PAGE_SIZE];
-        page::init(&mut bytes, PageKind::Nodes, pages.segment);
+        page::init(&mut bytes, kind, pages.segment);
         let on_page = plan.nodes_per_page().min(count - first);
         for slot in 0..on_page {
             let out = &mut page::content_mut(&mut bytes)[slot * plan.node_bytes()..][..plan.node_bytes()];
@@ -188,16 +214,17 @@ fn write_nodes<W: BulkWriter>(
 /// Writes the codes of all nodes in their order; returns the number of pages.
 fn write_flat_routers<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
+    kind: PageKind,
     nodes: &EncodedNodes,
+    graph: &FlatGraph,
 ) -> Result<u32, PageError> {
     let plan = nodes.plan.routers();
-    let codes: Vec<&[u8]> = nodes.bits.chunks_exact(nodes.plan.code_bytes()).collect();
-    let on_pages = codes.chunks(plan.lanes()).zip(nodes.factors.chunks(plan.lanes()));
     let mut count = 0;
-    for (codes, factors) in on_pages {
+    for on_page in graph.order.chunks(plan.lanes()) {
         let mut bytes = [0; PAGE_SIZE];
-        page::init(&mut bytes, PageKind::Routers, pages.segment);
-        for (lane, (code, &factors)) in codes.iter().zip(factors).enumerate() {
+        page::init(&mut bytes, kind, pages.segment);
+        for (lane, &node) in on_page.iter().enumerate() {
+            let (code, factors) = (nodes.bits_of(node as usize), nodes.factors[node as usize]);
             write_code(plan, page::content_mut(&mut bytes), lane, code, factors);
         }
         page::set_used(&mut bytes, plan.bytes());
@@ -265,11 +292,8 @@ fn write_neighbors(nodes: &EncodedNodes, graph: &FlatGraph, neighbors: &[u32], o
     let plan = &nodes.plan;
     for (lane, &id) in neighbors.iter().take(plan.lanes()).enumerate() {
         let node = graph.order[id as usize] as usize;
-        let (code, (add, mul)) = if plan.is_inline() {
-            (&nodes.bits[node * plan.code_bytes()..][..plan.code_bytes()], nodes.factors[node])
-        } else {
-            (&[][..], (0, 0))
-        };
+        let (code, (add, mul)) =
+            if plan.is_inline() { (nodes.bits_of(node), nodes.factors[node]) } else { (&[][..], (0, 0)) };
         write_neighbor(plan, out, lane, &NeighborCode { id, code, add, mul });
     }
 }

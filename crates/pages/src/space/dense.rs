@@ -27,7 +27,12 @@ pub(super) struct DenseQuery {
     /// Inner product: a vector of zeros, for the norms of rows.
     origin: Vec<f32>,
     rounding: f64,
+    /// Bounds that may be wrong, but seldom are: what a code lost is measured in deviations of a random direction.
+    deviations: Option<f64>,
 }
+
+/// Deviations within which likely bounds are: one row in some hundred is outside.
+const LIKELY_DEVIATIONS: f64 = 3.0;
 
 /// What the inner product does to a query; the identity for other metrics.
 #[derive(Clone, Copy, Debug)]
@@ -68,14 +73,26 @@ impl DenseQuery {
             centroid_norm: norm(centroid),
             origin: if is_inner_product { vec![0.0; vector.len()] } else { Vec::new() },
             rounding: (vector.len() as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
+            deviations: None,
             vector,
         }
+    }
+
+    /// The same with likely bounds instead of true ones.
+    ///
+    /// What a code lost, a vector of length e, has no direction of its own: the codes are of randomly rotated vectors.
+    /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim), and it
+    /// adds e^2 to the squared distance.
+    pub(super) fn with_likely_bounds(self) -> Self {
+        let is_rotated = self.metric != Metric::L1;
+        let deviations = is_rotated.then(|| LIKELY_DEVIATIONS / (self.vector.len() as f64).sqrt());
+        Self { deviations, ..self }
     }
 
     /// A row whose own vector is `scale` times the code `own`, up to `error`.
     #[inline]
     pub(super) fn measure(&self, own: &[u8], scale: f32, error: f32) -> Measured {
-        let key = self.key(own, scale);
+        let key = self.key(own, scale) + self.lost_square(error);
         // A key that is no number comes from a damaged code; it must not hide its row.
         let key = if key.is_nan() { 0.0 } else { key };
         let (lower, upper) = self.bounds(key, error);
@@ -92,6 +109,15 @@ impl DenseQuery {
         let value = -(self.to_centroid + product) * self.unscale;
         let (lower, upper) = self.product_bounds(value, row_norm, error);
         Measured { lower, upper, value, key: 0.0, id: 0, payload: 0 }
+    }
+
+    /// What likely adds to the key of a row for what its code has lost.
+    #[inline]
+    fn lost_square(&self, error: f32) -> f32 {
+        match self.metric {
+            Metric::L2 | Metric::Cosine if self.deviations.is_some() => error * error,
+            _ => 0.0,
+        }
     }
 
     /// The search key. Non-negative.
@@ -137,8 +163,16 @@ impl DenseQuery {
             _ => {
                 let distance = f64::from(key).sqrt();
                 let sizes = 2.0 * self.vector_norm + distance;
-                let slack = f64::from(error) + 4e-6 * sizes + rounding * distance + L2_UNDERFLOW;
-                let (lower, upper) = ((distance - slack).max(0.0), distance + slack);
+                let (lost, below, above) = match self.deviations {
+                    None => (f64::from(error), distance, distance),
+                    Some(deviations) => {
+                        let square = f64::from(key);
+                        let slack = 2.0 * deviations * distance * f64::from(error);
+                        (0.0, (square - slack).max(0.0).sqrt(), (square + slack).sqrt())
+                    }
+                };
+                let slack = lost + 4e-6 * sizes + rounding * distance + L2_UNDERFLOW;
+                let (lower, upper) = ((below - slack).max(0.0), above + slack);
                 if self.metric != Metric::Cosine {
                     return never_nan(lower * (1.0 - rounding), upper * (1.0 + rounding));
                 }
@@ -149,10 +183,11 @@ impl DenseQuery {
     }
 
     fn product_bounds(&self, value: f64, row_norm: f64, error: f32) -> (f64, f64) {
-        let relative = self.query_norm * (f64::from(error) + row_norm * (4.0 * self.rounding + 2e-5));
-        // Keys are float4 sums of the size of `offset`: what they lose does not shrink with the query.
-        let lost = self.offset * f64::from(f32::EPSILON) * self.unscale;
-        let slack = relative + lost + PRODUCT_UNDERFLOW * (1.0 + self.unscale);
+        let lost = f64::from(error) * self.deviations.unwrap_or(1.0);
+        let relative = self.query_norm * (lost + row_norm * (4.0 * self.rounding + 2e-5));
+        // Keys are float4 sums of the size of `offset`: what is rounded does not shrink with the query.
+        let rounded = self.offset * f64::from(f32::EPSILON) * self.unscale;
+        let slack = relative + rounded + PRODUCT_UNDERFLOW * (1.0 + self.unscale);
         never_nan(value - slack, value + slack)
     }
 }

@@ -111,6 +111,16 @@ impl SegmentQuery {
         Self { lut, base, own }
     }
 
+    /// The same with bounds that may be wrong, but seldom are, and are much closer where own codes are coarse. Only for
+    /// those who look at the rows themselves before they order them.
+    pub fn with_likely_bounds(self) -> Self {
+        let own = match self.own {
+            OwnQuery::Dense(query) => OwnQuery::Dense(query.with_likely_bounds()),
+            own => own,
+        };
+        Self { own, ..self }
+    }
+
     /// A row whose own vector is `scale` times the code `own`, up to `error`; without id and payload.
     ///
     /// For sparse vectors `own` is the vector as pages hold it, not its address.

@@ -17,7 +17,7 @@ use pages::row::{Element, Row, SparseRow};
 use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
 use pages::segment::read::{SegmentState, rows_of};
-use pages::segment::{Union, UnionQuery};
+use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
 use pages::{PAGE_SIZE, maintain, pending, tids};
@@ -337,7 +337,7 @@ impl Index {
         let meta = self.meta();
         let mut found = Vec::new();
         let segments = self.segments()?;
-        for prepared in UnionQuery::prepare(&self.space, &segments, query) {
+        for prepared in UnionQuery::prepare(&self.space, &segments, query, Probes::Recall(0.95)) {
             let mut graph = Union::new(&self.pager, &self.space, &segments, &prepared);
             let mut stream = Stream::new(effort, Continuation::default());
             for _ in 0..limit {

@@ -105,6 +105,11 @@ impl ByteCode {
         Self { scale: 1.0, fill }
     }
 
+    /// The residual that a mean of codes stands for.
+    pub(super) fn residual(&self, mean: &[f32]) -> Vec<f32> {
+        mean.iter().map(|value| value / self.scale).collect()
+    }
+
     /// Writes the codes of a residual whose vector has this norm.
     fn write(&self, residual: &[f32], norm: impl FnOnce() -> f64, bytes: &mut [i8]) {
         for (byte, &value) in bytes.iter_mut().zip(residual) {
@@ -253,10 +258,15 @@ impl ChunkEncoder<'_> {
         if self.plan.is_inline() {
             let code_bytes = self.plan.code_bytes();
             let encoded = rabitq::encode(residual, &mut out.bits[row * code_bytes..][..code_bytes]);
-            let add = if self.space.metric() == Metric::InnerProduct { 0.0 } else { encoded.norm2 };
-            out.factors[row] = (rabitq::to_bf16(add), rabitq::to_bf16(encoded.rescale));
+            out.factors[row] = factors(self.space, &encoded);
         }
     }
+}
+
+/// The factors (add, mul) of a 1-bit code as pages hold them.
+pub(super) fn factors(space: &Space, code: &rabitq::Factors) -> (u16, u16) {
+    let add = if space.metric() == Metric::InnerProduct { 0.0 } else { code.norm2 };
+    (rabitq::to_bf16(add), rabitq::to_bf16(code.rescale))
 }
 
 /// The scale at which int8 codes clip one coordinate in 2,000.

@@ -7,6 +7,7 @@
 mod chunk;
 mod collapse;
 mod fill;
+mod lists;
 
 use std::collections::TryReserveError;
 use std::sync::atomic::Ordering;
@@ -24,6 +25,7 @@ use crate::tids::HeapTid;
 pub use chunk::ByteCode;
 use chunk::{Chunk, encode_chunks};
 use collapse::collapse;
+pub use lists::make_lists;
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
@@ -99,9 +101,16 @@ pub struct EncodedNodes {
     pub row_tids: Vec<TidEntry>,
     /// Rows without a place in the order.
     pub unranked: Vec<TidEntry>,
+    /// In a segment with lists: a node for each, whose rows are the nodes of this in their final order.
+    pub lists: Option<Box<EncodedNodes>>,
 }
 
 impl EncodedNodes {
+    /// The 1-bit code of a node.
+    pub fn bits_of(&self, node: usize) -> &[u8] {
+        &self.bits[node * self.plan.code_bytes()..][..self.plan.code_bytes()]
+    }
+
     /// Number of nodes.
     pub fn count(&self) -> usize {
         self.scales.len()
@@ -281,6 +290,7 @@ impl Loader {
             row_offsets: Vec::new(),
             row_tids: Vec::new(),
             unranked: self.unranked,
+            lists: None,
             centroid,
         };
         encode_chunks(space, self.chunks, control, &mut nodes);

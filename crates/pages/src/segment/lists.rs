@@ -1,0 +1,117 @@
+//! The lists of a segment: which of them are near to a query, and where their nodes are.
+//!
+//! A list is a run of adjacent nodes. For each there is a node of its own, whose vector is the list's centroid and whose
+//! rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found as rows
+//! of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
+
+use std::ops::Range;
+
+use kernels::Kernels;
+
+use crate::error::PageError;
+use crate::format::node::{BATCH_LANES, NodeView};
+use crate::format::page::{self, PageKind};
+use crate::format::router::RouterView;
+use crate::format::segment::SegmentHeader;
+use crate::pager::{BlockNumber, Pager};
+use crate::plan::NodePlan;
+use crate::space::SegmentQuery;
+
+/// Lists whose distances are looked at: so many for each that is to be read, and besides.
+const MEASURED: usize = 2;
+const MEASURED_MIN: usize = 16;
+
+/// The lists of one segment.
+pub(crate) struct Lists<'a, P> {
+    pager: &'a P,
+    segment: u32,
+    header: &'a SegmentHeader,
+    plan: NodePlan,
+}
+
+impl<'a, P: Pager> Lists<'a, P> {
+    /// `nodes`: the shape of the segment's nodes.
+    pub(crate) fn new(pager: &'a P, segment: u32, header: &'a SegmentHeader, nodes: &NodePlan) -> Self {
+        Self { pager, segment, header, plan: nodes.of_lists() }
+    }
+
+    /// The block of the page with the node of a list, and where the node starts in its content.
+    pub(crate) fn locate(&self, list: u32) -> (BlockNumber, usize) {
+        let per_page = self.plan.nodes_per_page() as u32;
+        let block = self.header.block_of(self.header.list_page + list / per_page);
+        (block, (list % per_page) as usize * self.plan.node_bytes())
+    }
+
+    /// Uses the node of a list, and the nodes that it has.
+    fn with_list<R>(
+        &self,
+        list: u32,
+        use_list: impl FnOnce(&NodeView<'_>, Range<u32>) -> R,
+    ) -> Result<R, PageError> {
+        let (block, offset) = self.locate(list);
+        let bytes = self.pager.read(block)?;
+        page::check(&bytes, block, PageKind::Lists, self.segment)?;
+        let node = NodeView::new(&self.plan, &page::content(&bytes)[offset..][..self.plan.node_bytes()]);
+        let own = node.header();
+        let end = own.row_start.checked_add(own.row_count).filter(|&end| end <= self.header.nodes);
+        let is_number = own.scale.is_finite() && (0.0..f32::INFINITY).contains(&own.error);
+        match end.filter(|_| is_number && own.row_count > 0) {
+            Some(end) => Ok(use_list(&node, own.row_start..end)),
+            None => Err(PageError::damaged(block, "list")),
+        }
+    }
+
+    /// The nodes of a list.
+    ///
+    /// # Errors
+    /// If the page of the list is damaged.
+    pub(crate) fn nodes_of(&self, list: u32) -> Result<Range<u32>, PageError> {
+        self.with_list(list, |_, nodes| nodes)
+    }
+
+    /// All lists, the nearest first. `wanted`: how many of them will be read at first: only behind those, the order is
+    /// that of estimates.
+    ///
+    /// # Errors
+    /// If a page is damaged.
+    pub(crate) fn by_distance(&self, query: &SegmentQuery, wanted: usize) -> Result<Vec<u32>, PageError> {
+        let mut keys = self.estimates(query)?;
+        let measured = wanted.saturating_mul(MEASURED).saturating_add(MEASURED_MIN).min(keys.len());
+        if measured < keys.len() {
+            keys.select_nth_unstable_by(measured, |a, b| a.0.total_cmp(&b.0));
+        }
+        let (near, far) = keys.split_at_mut(measured);
+        for (key, list) in near.iter_mut() {
+            *key = self.with_list(*list, |node, _| {
+                let own = node.header();
+                query.measure(node.own(), own.scale, own.error).key
+            })?;
+        }
+        near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        far.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        Ok(keys.into_iter().map(|(_, list)| list).collect())
+    }
+
+    /// The estimated keys of all lists.
+    fn estimates(&self, query: &SegmentQuery) -> Result<Vec<(f32, u32)>, PageError> {
+        let (count, plan) = (self.header.lists, self.plan.routers());
+        let mut keys = Vec::with_capacity(count as usize);
+        let mut estimates = [0f32; 32];
+        for (router, first) in (0..).zip((0..count).step_by(plan.lanes())) {
+            let block = self.header.block_of(self.header.list_router_page + router);
+            let bytes = self.pager.read(block)?;
+            page::check(&bytes, block, PageKind::ListRouters, self.segment)?;
+            let view = RouterView::new(plan, page::content(&bytes));
+            let used = ((count - first) as usize).min(plan.lanes());
+            for at in 0..used.div_ceil(BATCH_LANES) {
+                let lanes = plan.batch_lanes(at);
+                query.estimate(Kernels::get(), view.codes(at), view.factors(at), lanes, &mut estimates);
+                let before = at * BATCH_LANES;
+                let in_batch = estimates[..lanes.min(used - before)].iter().zip(first + before as u32..);
+                // A key that is no number comes from a damaged page; it must not hide a list.
+                keys.extend(in_batch.map(|(&key, list)| (if key.is_nan() { 0.0 } else { key }, list)));
+            }
+        }
+        Ok(keys)
+    }
+}
