@@ -8,8 +8,8 @@
 //! order it leaves at once.
 //!
 //! A waiting row takes 16 bytes: its distance and its TID. When all that work_mem allows are waiting, the nearest
-//! leaves
-//! without being certain of its place, so memory is bounded, and rows beyond it may come out of order. None is lost.
+//! leaves without being certain of its place: memory is bounded, and what comes later may come out of order, but none
+//! is lost.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;

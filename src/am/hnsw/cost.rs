@@ -2,7 +2,7 @@
 //!
 //! Before its first row a scan of graphs walks to the query's neighborhood, which costs a number of hops that grows with
 //! the logarithm of the rows; a hop reads one page that is likely cached and estimates a node's neighbors. A scan of
-//! lists measures all centroids and reads the pages of the nearest lists in sequence. Either measures all pending rows.
+//! lists measures all centroids and reads the codes of the nearest lists in sequence. Either measures all pending rows.
 //! Then each further row costs about a hop, or a look into the table. The planner itself adds the heap fetches, and takes
 //! the fraction of the total that LIMIT and the filters leave: so a selective filter makes the scan expensive in
 //! proportion, and a btree or a sort wins where it is cheaper.
@@ -26,6 +26,8 @@ const HOP_PAGE_SHARE: f64 = 0.1;
 const HOP_OPERATORS: f64 = 16.0;
 /// Operator calls that measuring a code is worth: of a pending row, a centroid, a row of a list.
 const CODE_OPERATORS: f64 = 0.5;
+/// Share of the pages that has the codes that are read first; the others have the rows' own vectors.
+const CODE_PAGES_SHARE: f64 = 0.25;
 /// Rows that are measured by the table before the first is certain of its place.
 const RERANKED_ROWS: f64 = 20.0;
 
@@ -34,13 +36,13 @@ const RERANKED_ROWS: f64 = 20.0;
 struct Known {
     /// Rows that are in no segment.
     pending: f64,
-    /// None: it has graphs.
+    /// None: its segments are graphs, or will be.
     lists: Option<Lists>,
 }
 
 /// Lists of an index, and how many a scan reads.
 struct Lists {
-    /// 0: as many as suit the rows.
+    /// Of all segments; 0: all codes are read.
     count: u32,
     /// At first, and at most, if somebody set it.
     probes: Option<u32>,
@@ -108,14 +110,14 @@ impl Planned {
 
     /// The same of lists.
     fn lists(&self, lists: &Lists) -> (f64, f64) {
-        let count = if lists.count == 0 { 4.0 * self.rows.sqrt() } else { f64::from(lists.count) };
-        let count = count.min(self.rows);
+        let count = f64::from(lists.count);
         let probes = lists.probes.map_or_else(|| count.sqrt(), f64::from);
         let probes = probes.min(lists.probes_max.map_or(count, f64::from));
-        let share = (probes / count.max(1.0)).min(1.0);
+        let share = if lists.count > 0 { (probes / count).min(1.0) } else { 1.0 };
         let codes = (count + share * self.rows) * CODE_OPERATORS * self.operator;
         let row = self.random_page * HOP_PAGE_SHARE + self.operator;
-        (codes + share * self.pages * self.page + RERANKED_ROWS.min(self.rows) * row, row)
+        let pages = share * self.pages * CODE_PAGES_SHARE;
+        (codes + pages * self.page + RERANKED_ROWS.min(self.rows) * row, row)
     }
 }
 
@@ -140,8 +142,11 @@ impl Known {
                 |_| Self::default(),
                 |open| {
                     let settings = scan::settings(index, &open);
-                    let lists = open.meta.list_options().map(|options| Lists {
-                        count: options.lists,
+                    let segments = &open.parsed.segments;
+                    let has_lists = open.meta.list_options().is_some()
+                        && segments.iter().all(|segment| segment.plan.is_flat());
+                    let lists = has_lists.then(|| Lists {
+                        count: segments.iter().map(|segment| segment.header.lists).sum(),
                         probes: settings.probes,
                         probes_max: settings.probes_max,
                     });

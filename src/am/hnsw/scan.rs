@@ -17,13 +17,11 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use ann::search::{Continuation, Effort, Measured, Stream};
-use kernels::Encoding;
 use pages::error::PageError;
 use pages::format::segment::{TID_DEAD, TID_LAST, TidEntry};
 use pages::plain::{self, ListedRows, PendingRows};
-use pages::plan::OwnCode;
 use pages::segment::read;
-use pages::segment::{Probes, Union, UnionQuery};
+use pages::segment::{Probes, SegmentState, Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery};
 use pages::tids::{self, HeapTid};
 use pgrx::prelude::*;
@@ -66,6 +64,8 @@ struct RunningScan {
     waiting: Option<Waiting>,
     /// Whether bounds may be told to the executor.
     has_bounds: bool,
+    /// Whether the answer is to be that of a sequential scan.
+    is_exact: bool,
     /// No row that was returned is farther than this.
     returned_upper: f64,
     /// Elements that may still be taken: the fixed candidate list of `hnsw.iterative_scan = off`, or an explicit limit.
@@ -306,9 +306,10 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                let probes = Probes::Recall(settings.recall_target as f32);
+                let recall = Probes::Recall(settings.recall_target as f32);
+                let probes = settings.probes.map_or(recall, Probes::Lists);
                 for union in UnionQuery::prepare(space, segments, query, probes) {
-                    let effort = effort(settings, |target| union.gamma(segments, target));
+                    let effort = effort(settings, segments, |target| union.gamma(segments, target));
                     add(SourceKind::Union(union), effort);
                 }
                 for (at, state) in segments.iter().enumerate() {
@@ -339,6 +340,7 @@ impl RunningScan {
             ahead: None,
             waiting,
             has_bounds: !is_coarse,
+            is_exact: settings.is_exact,
             returned_upper: f64::NEG_INFINITY,
             elements_left,
             is_null_query: false,
@@ -374,7 +376,15 @@ impl RunningScan {
         if self.ahead.is_none() {
             self.ahead = self.next_element(pager)?;
         }
-        Ok(self.ahead.map(|(_, element)| element.lower))
+        Ok(self.ahead.map(|(_, element)| self.bound_below(&element)))
+    }
+
+    /// The lower bound of an element. For an exact answer a likely bound, which is some deviations wide, is taken twice
+    /// as wide: then it is as good as a true one.
+    fn bound_below(&self, element: &Measured) -> f64 {
+        let width = element.value - element.lower;
+        let has_width = self.is_exact && width > 0.0 && width.is_finite();
+        if has_width { element.lower - width } else { element.lower }
     }
 
     /// The next row that vacuum has not marked, with its place; NaN for distances that are NaN.
@@ -406,7 +416,7 @@ impl RunningScan {
             let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
             if let SourceKind::Union(union) = &self.sources[source].kind {
                 let (segment, rows) = (union.segment_of(&element), read::rows_of(&element));
-                let (page, lower) = (Vec::new(), element.lower);
+                let (page, lower) = (Vec::new(), self.bound_below(&element));
                 self.rows = Some(ElementRows { is_counted: false, segment, rows, page, order, lower });
                 continue;
             }
@@ -475,8 +485,7 @@ impl ElementRows {
 
 /// Whether an index keeps so little of its rows that the table must rank them.
 fn is_coarse(open: &OpenIndex) -> bool {
-    let own = open.meta.list_options().map(|options| options.own);
-    matches!(own, Some(OwnCode::Residual(Encoding::I4 | Encoding::I8)))
+    open.meta.list_options().is_some_and(|options| options.own.is_coarse())
 }
 
 impl Source {
@@ -521,17 +530,19 @@ fn rules(settings: &ScanSettings) -> Continuation {
 }
 
 /// The effort for all segments: an explicit candidate list, or what their calibrations say. `gamma`: the stopping
-/// factor for a target.
-fn effort(settings: &ScanSettings, gamma: impl Fn(f32) -> f32) -> Effort {
+/// factor for a target. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
+fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn(f32) -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
-    match (settings.ef_search, settings.iterative_scan) {
+    let is_off = settings.iterative_scan == IterativeScan::Off;
+    let has_graphs = segments.iter().any(|segment| !segment.plan.is_flat());
+    let of_graphs = (is_off && has_graphs).then_some(guc::EF_SEARCH_DEFAULT as usize);
+    let first_rows = settings.first_rows.filter(|_| is_off).or(of_graphs);
+    match (settings.ef_search, first_rows) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
-        (None, IterativeScan::Off) => {
-            Effort::Pool { ef: settings.first_rows.unwrap_or(guc::EF_SEARCH_DEFAULT as usize) }
-        }
-        (None, _) => {
+        (None, Some(first_rows)) => Effort::Pool { ef: first_rows },
+        (None, None) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
             let expansions_min =
