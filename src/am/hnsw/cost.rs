@@ -1,11 +1,11 @@
 //! `amcostestimate`: what the planner should believe.
 //!
-//! Before its first row a scan of graphs walks to the query's neighborhood, which costs a number of hops that grows with
-//! the logarithm of the rows; a hop reads one page that is likely cached and estimates a node's neighbors. A scan of
-//! lists measures all centroids and reads the codes of the nearest lists in sequence. Either measures all pending rows.
-//! Then each further row costs about a hop, or a look into the table. The planner itself adds the heap fetches, and takes
-//! the fraction of the total that LIMIT and the filters leave: so a selective filter makes the scan expensive in
-//! proportion, and a btree or a sort wins where it is cheaper.
+//! Before its first row a scan of graphs walks to the query's neighborhood, which costs a number of hops that grows
+//! with the logarithm of the rows; a hop reads one page that is likely cached and estimates a node's neighbors. A scan
+//! of lists measures all centroids and reads the codes of the nearest lists in sequence. Either measures all pending
+//! rows. Then each further row costs about a hop, or a look into the table. The planner itself adds the heap fetches,
+//! and takes the fraction of the total that LIMIT and the filters leave: so a selective filter makes the scan expensive
+//! in proportion, and a btree or a sort wins where it is cheaper.
 //!
 //! The constants follow measurements in units of the planner's defaults, where a sequential scan of a page costs 1
 //! and takes about 5 us when cached.
