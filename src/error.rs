@@ -10,6 +10,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::am::hnsw::maintain::{Flushed, Merged};
+use crate::am::method::Method;
 use crate::pg::report::{self, Report};
 
 /// What can be wrong with a value of a vector type. `type_name` is the SQL type.
@@ -358,7 +359,7 @@ impl IndexError {
             }
             Self::NotOurs { name } => new_report(
                 Code::ERRCODE_WRONG_OBJECT_TYPE,
-                format!("\"{name}\" is not an hnsw or ivfflat index"),
+                format!("\"{name}\" is not an hnsw, ivf or ivfflat index"),
             ),
             Self::Access(error) => access_report(error),
         }
@@ -439,8 +440,10 @@ fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static,
 }
 
 /// Tells the user that a build needs more memory than it may use.
-pub fn warn_build_memory(method: &str, rows: usize) {
-    let message = format!("{method} graph no longer fits into maintenance_work_mem after {rows} tuples");
+pub fn warn_build_memory(method: Method, rows: usize) {
+    let what = if method == Method::Hnsw { "graph" } else { "index" };
+    let name = method.name();
+    let message = format!("{name} {what} no longer fits into maintenance_work_mem after {rows} tuples");
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")

@@ -8,6 +8,7 @@
 //! from, and remembers in the value's `extra` that it was not the built-in default. PostgreSQL hands `extra` back on
 //! every assignment, also when a SET is undone.
 
+pub mod lists;
 pub mod maintenance;
 
 use std::cell::Cell;
@@ -30,6 +31,17 @@ pub enum IterativeScan {
     StrictOrder,
 }
 
+impl IterativeScan {
+    /// The mode that has this number in [`ITERATIVE_SCAN_VALUES`].
+    fn from_number(number: c_int) -> Self {
+        match number {
+            0 => Self::Off,
+            1 => Self::RelaxedOrder,
+            _ => Self::StrictOrder,
+        }
+    }
+}
+
 /// The settings of one scan.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanSettings {
@@ -43,10 +55,14 @@ pub struct ScanSettings {
     pub scan_mem_multiplier: f64,
     /// `proxima.recall_target`.
     pub recall_target: f64,
-    /// Rows after which a scan that is not iterative ends.
-    pub first_rows: usize,
-    /// Rows after which an iterative scan ends: `hnsw.max_scan_tuples`, or what `ivfflat.max_probes` lists hold.
+    /// Rows after which a scan that is not iterative ends; None: where its first effort ends.
+    pub first_rows: Option<usize>,
+    /// Rows after which an iterative scan ends: `hnsw.max_scan_tuples`.
     pub rows_max: usize,
+    /// Lists that a scan reads first, if anybody set it: `ivf.probes` or `ivfflat.probes`.
+    pub probes: Option<u32>,
+    /// Lists that it reads at most, if anybody set it: `ivf.max_probes` or `ivfflat.max_probes`.
+    pub probes_max: Option<u32>,
     /// Whether every row is to be looked at.
     pub is_exact: bool,
 }
@@ -54,22 +70,16 @@ pub struct ScanSettings {
 /// pgvector's default of `hnsw.ef_search`, which `off` means when nobody set it.
 pub const EF_SEARCH_DEFAULT: i32 = 40;
 const MAX_SCAN_TUPLES_DEFAULT: i32 = 20_000;
-/// Most lists of an ivfflat index.
-const PROBES_MAX: i32 = 32_768;
 
 static mut EF_SEARCH: c_int = EF_SEARCH_DEFAULT;
 static mut ITERATIVE_SCAN: c_int = 2;
 static mut MAX_SCAN_TUPLES: c_int = MAX_SCAN_TUPLES_DEFAULT;
 static mut SCAN_MEM_MULTIPLIER: f64 = 1.0;
 static mut RECALL_TARGET: f64 = 0.95;
-static mut PROBES: c_int = 1;
-static mut MAX_PROBES: c_int = PROBES_MAX;
-static mut IVFFLAT_ITERATIVE_SCAN: c_int = 1;
 
 thread_local! {
     static EF_SEARCH_IS_SET: Cell<bool> = const { Cell::new(false) };
     static MAX_SCAN_TUPLES_IS_SET: Cell<bool> = const { Cell::new(false) };
-    static PROBES_IS_SET: Cell<bool> = const { Cell::new(false) };
     static PGVECTOR_OWNS_SETTINGS: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -84,51 +94,15 @@ pub fn hnsw_settings() -> ScanSettings {
     let max_scan_tuples_set = MAX_SCAN_TUPLES_IS_SET.get().then_some(max_scan_tuples);
     ScanSettings {
         ef_search: EF_SEARCH_IS_SET.get().then_some(ef_search),
-        iterative_scan: match iterative_scan {
-            0 => IterativeScan::Off,
-            1 => IterativeScan::RelaxedOrder,
-            _ => IterativeScan::StrictOrder,
-        },
+        iterative_scan: IterativeScan::from_number(iterative_scan),
         max_scan_tuples: max_scan_tuples_set,
         scan_mem_multiplier,
         recall_target,
-        first_rows: ef_search as usize,
+        first_rows: Some(ef_search as usize),
         rows_max: max_scan_tuples_set.map_or(usize::MAX, |tuples| tuples as usize),
+        probes: None,
+        probes_max: None,
         is_exact: false,
-    }
-}
-
-/// The settings in force for an `ivfflat` index of `rows` rows and `lists` lists. Runs on the backend's main thread.
-pub fn ivfflat_settings(rows: u64, lists: u32) -> ScanSettings {
-    // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
-    let (probes, max_probes, iterative_scan, recall_target) =
-        unsafe { (PROBES, MAX_PROBES, IVFFLAT_ITERATIVE_SCAN, RECALL_TARGET) };
-    let (probes, max_probes, iterative_scan) = if PGVECTOR_OWNS_SETTINGS.get() {
-        let number = |name: &CStr| text_of(name).and_then(|text| text.parse::<c_int>().ok());
-        let max_probes = number(c"ivfflat.max_probes").unwrap_or(PROBES_MAX);
-        (number(c"ivfflat.probes").unwrap_or(1), max_probes, 1)
-    } else {
-        (probes, max_probes, iterative_scan)
-    };
-    let share = f64::from(probes) / f64::from(lists.max(1));
-    let is_exact = share >= 1.0;
-    let rows_of = |probes: c_int| match f64::from(probes) / f64::from(lists.max(1)) {
-        share if share >= 1.0 => usize::MAX,
-        share => ((rows as f64 * share) as usize).max(EF_SEARCH_DEFAULT as usize),
-    };
-    let first_rows = rows_of(probes);
-    // More lists than by default are more effort: half of what the default target misses is gone at half of the lists.
-    let asked = if PROBES_IS_SET.get() { (1.0 - 0.05 * (1.0 - share)).min(0.999) } else { 0.0 };
-    ScanSettings {
-        ef_search: None,
-        iterative_scan: if iterative_scan == 0 { IterativeScan::Off } else { IterativeScan::StrictOrder },
-        max_scan_tuples: None,
-        scan_mem_multiplier: 1.0,
-        recall_target: recall_target.max(asked),
-        first_rows,
-        rows_max: rows_of(max_probes).max(first_rows),
-        // All lists: what people who want exact answers set.
-        is_exact,
     }
 }
 
@@ -147,8 +121,10 @@ fn settings_by_name() -> ScanSettings {
         scan_mem_multiplier: number(c"hnsw.scan_mem_multiplier").unwrap_or(1.0),
         // SAFETY: a plain value that PostgreSQL's settings code writes on this thread.
         recall_target: unsafe { RECALL_TARGET },
-        first_rows: EF_SEARCH_DEFAULT as usize,
+        first_rows: Some(EF_SEARCH_DEFAULT as usize),
         rows_max: max_scan_tuples.map_or(usize::MAX, |tuples| tuples as usize),
+        probes: None,
+        probes_max: None,
         is_exact: false,
     }
 }
@@ -191,11 +167,6 @@ unsafe extern "C-unwind" fn assign_ef_search(_value: c_int, extra: *mut c_void) 
 #[pg_guard]
 unsafe extern "C-unwind" fn assign_max_scan_tuples(_value: c_int, extra: *mut c_void) {
     MAX_SCAN_TUPLES_IS_SET.set(!extra.is_null());
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn assign_probes(_value: c_int, extra: *mut c_void) {
-    PROBES_IS_SET.set(!extra.is_null());
 }
 
 /// An integer setting.
@@ -311,13 +282,15 @@ pub fn init() {
     .define();
     maintenance::init();
     compat::reserve_setting_prefix(c"proxima");
+    lists::define_ivf();
+    compat::reserve_setting_prefix(c"ivf");
     if is_defined(c"hnsw.ef_search") {
         PGVECTOR_OWNS_SETTINGS.set(true);
         return;
     }
     define_hnsw();
     compat::reserve_setting_prefix(c"hnsw");
-    define_ivfflat();
+    lists::define_ivfflat();
     compat::reserve_setting_prefix(c"ivfflat");
 }
 
@@ -360,36 +333,6 @@ fn define_hnsw() {
     .define();
 }
 
-fn define_ivfflat() {
-    IntSetting {
-        name: c"ivfflat.probes",
-        description: c"Sets the number of probes",
-        detail: c"Valid range is 1..lists.",
-        place: &raw mut PROBES,
-        default: 1,
-        range: (1, PROBES_MAX),
-        assign: Some(assign_probes),
-    }
-    .define();
-    EnumSetting {
-        name: c"ivfflat.iterative_scan",
-        place: &raw mut IVFFLAT_ITERATIVE_SCAN,
-        default: 1,
-        values: IVFFLAT_ITERATIVE_SCAN_VALUES.0.as_ptr(),
-    }
-    .define();
-    IntSetting {
-        name: c"ivfflat.max_probes",
-        description: c"Sets the max number of probes for iterative scans",
-        detail: c"With fewer than lists, scans end after as many rows as so many lists would hold.",
-        place: &raw mut MAX_PROBES,
-        default: PROBES_MAX,
-        range: (1, PROBES_MAX),
-        assign: None,
-    }
-    .define();
-}
-
 /// The values of an iterative scan's setting, with static storage as PostgreSQL wants it.
 struct Entries<const N: usize>([pg_sys::config_enum_entry; N]);
 // SAFETY: the entries are constants that nobody writes.
@@ -404,10 +347,6 @@ const END: pg_sys::config_enum_entry =
 
 static ITERATIVE_SCAN_VALUES: Entries<4> =
     Entries([entry(c"off", 0), entry(c"relaxed_order", 1), entry(c"strict_order", 2), END]);
-
-/// Rows of a graph come in strict order anyway.
-static IVFFLAT_ITERATIVE_SCAN_VALUES: Entries<3> =
-    Entries([entry(c"off", 0), entry(c"relaxed_order", 1), END]);
 
 /// The mode of iterative scans.
 struct EnumSetting {

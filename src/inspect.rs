@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use pages::PAGE_SIZE;
-use pages::format::meta::{LastMove, SegmentEntry};
+use pages::format::meta::{FLAT, LISTS, LastMove, SegmentEntry};
 
 use crate::am::hnsw::inspect::{IndexInfo, IndexStats, with_index};
 use crate::error::OrReport;
@@ -30,11 +30,14 @@ pub fn index_argument(call: Call<'_>) -> u32 {
 
 fn info_text(index: u32) -> String {
     let info = with_index(index, |index| index.info()).or_report();
-    let IndexInfo { method, element, metric, dim, m, ef_construction, segments, pending_pages } = info;
+    let IndexInfo { method, element, metric, dim, m, ef_construction, lists, segments, pending_pages } = info;
+    let made_of = match lists {
+        None => format!("\"m\": {m}, \"ef_construction\": {ef_construction}"),
+        Some((lists, encoding)) => format!("\"lists\": {lists}, \"encoding\": \"{encoding}\""),
+    };
     let mut text = format!(
         "{{\"method\": \"{method}\", \"type\": \"{element}\", \"metric\": \"{metric}\", \
-         \"dimensions\": {dim}, \"m\": {m}, \
-         \"ef_construction\": {ef_construction}, \"pending_pages\": {pending_pages}, \"segments\": ["
+         \"dimensions\": {dim}, {made_of}, \"pending_pages\": {pending_pages}, \"segments\": ["
     );
     for (at, segment) in segments.iter().enumerate() {
         let separator = if at > 0 { ", " } else { "" };
@@ -96,7 +99,11 @@ fn stats_text(index: u32) -> String {
 
 fn segment_text(entry: &SegmentEntry) -> String {
     let SegmentEntry { segment, rows, dead, pages, .. } = entry;
-    let kind = if entry.is_flat() { "flat" } else { "graph" };
+    let kind = match entry.navigator {
+        FLAT => "flat",
+        LISTS => "lists",
+        _ => "graph",
+    };
     format!(
         "{{\"number\": {segment}, \"kind\": \"{kind}\", \"rows\": {rows}, \"dead\": {dead}, \
          \"bytes\": {}}}",

@@ -24,5 +24,5 @@ compile_error!("proxima needs panic = \"unwind\": PostgreSQL errors travel throu
 pub extern "C-unwind" fn _PG_init() {
     guc::init();
     am::hnsw::options::init();
-    am::ivfflat::init();
+    am::ivf::init();
 }

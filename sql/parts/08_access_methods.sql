@@ -1,7 +1,8 @@
 -- Access methods -------------------------------------------------------------------------------------
 --
 -- Support functions have pgvector's numbers. hnsw: 1 distance, 2 norm, 3 type. ivfflat: 1 distance, 2 norm,
--- 3 distance of k-means, 4 norm of k-means, 5 type. proxima reads the names of 1, 2 and the type.
+-- 3 distance of k-means, 4 norm of k-means, 5 type. ivf, which pgvector does not have, takes those of hnsw. proxima
+-- reads the names of 1, 2 and the type.
 
 CREATE FUNCTION hnswhandler(internal) RETURNS index_am_handler
 	AS 'MODULE_PATHNAME' LANGUAGE C;
@@ -16,6 +17,13 @@ COMMENT ON FUNCTION ivfflathandler(internal) IS 'ivfflat index access method han
 
 CREATE ACCESS METHOD ivfflat TYPE INDEX HANDLER ivfflathandler;
 COMMENT ON ACCESS METHOD ivfflat IS 'ivfflat index access method';
+
+CREATE FUNCTION ivfhandler(internal) RETURNS index_am_handler
+	AS 'MODULE_PATHNAME' LANGUAGE C;
+COMMENT ON FUNCTION ivfhandler(internal) IS 'ivf index access method handler';
+
+CREATE ACCESS METHOD ivf TYPE INDEX HANDLER ivfhandler;
+COMMENT ON ACCESS METHOD ivf IS 'ivf index access method';
 
 CREATE OPERATOR CLASS vector_l2_ops
 	DEFAULT FOR TYPE vector USING hnsw AS
@@ -193,3 +201,58 @@ CREATE OPERATOR CLASS bit_hamming_ops
 	FUNCTION 5 ivfflat_bit_support(internal);
 COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivfflat IS 'Hamming distance';
 COMMENT ON OPERATOR FAMILY bit_hamming_ops USING ivfflat IS 'Hamming distance';
+
+CREATE OPERATOR CLASS vector_l2_ops
+	DEFAULT FOR TYPE vector USING ivf AS
+	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 vector_l2_squared_distance(vector, vector);
+COMMENT ON OPERATOR CLASS vector_l2_ops USING ivf IS 'L2 distance';
+COMMENT ON OPERATOR FAMILY vector_l2_ops USING ivf IS 'L2 distance';
+
+CREATE OPERATOR CLASS vector_ip_ops
+	FOR TYPE vector USING ivf AS
+	OPERATOR 1 <#> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 vector_negative_inner_product(vector, vector);
+COMMENT ON OPERATOR CLASS vector_ip_ops USING ivf IS 'inner product';
+COMMENT ON OPERATOR FAMILY vector_ip_ops USING ivf IS 'inner product';
+
+CREATE OPERATOR CLASS vector_cosine_ops
+	FOR TYPE vector USING ivf AS
+	OPERATOR 1 <=> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 vector_negative_inner_product(vector, vector),
+	FUNCTION 2 vector_norm(vector);
+COMMENT ON OPERATOR CLASS vector_cosine_ops USING ivf IS 'cosine distance';
+COMMENT ON OPERATOR FAMILY vector_cosine_ops USING ivf IS 'cosine distance';
+
+CREATE OPERATOR CLASS halfvec_l2_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <-> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_l2_squared_distance(halfvec, halfvec),
+	FUNCTION 3 ivfflat_halfvec_support(internal);
+COMMENT ON OPERATOR CLASS halfvec_l2_ops USING ivf IS 'L2 distance';
+COMMENT ON OPERATOR FAMILY halfvec_l2_ops USING ivf IS 'L2 distance';
+
+CREATE OPERATOR CLASS halfvec_ip_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <#> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 3 ivfflat_halfvec_support(internal);
+COMMENT ON OPERATOR CLASS halfvec_ip_ops USING ivf IS 'inner product';
+COMMENT ON OPERATOR FAMILY halfvec_ip_ops USING ivf IS 'inner product';
+
+CREATE OPERATOR CLASS halfvec_cosine_ops
+	FOR TYPE halfvec USING ivf AS
+	OPERATOR 1 <=> (halfvec, halfvec) FOR ORDER BY float_ops,
+	FUNCTION 1 halfvec_negative_inner_product(halfvec, halfvec),
+	FUNCTION 2 l2_norm(halfvec),
+	FUNCTION 3 ivfflat_halfvec_support(internal);
+COMMENT ON OPERATOR CLASS halfvec_cosine_ops USING ivf IS 'cosine distance';
+COMMENT ON OPERATOR FAMILY halfvec_cosine_ops USING ivf IS 'cosine distance';
+
+CREATE OPERATOR CLASS bit_hamming_ops
+	FOR TYPE bit USING ivf AS
+	OPERATOR 1 <~> (bit, bit) FOR ORDER BY float_ops,
+	FUNCTION 1 hamming_distance(bit, bit),
+	FUNCTION 3 ivfflat_bit_support(internal);
+COMMENT ON OPERATOR CLASS bit_hamming_ops USING ivf IS 'Hamming distance';
+COMMENT ON OPERATOR FAMILY bit_hamming_ops USING ivf IS 'Hamming distance';

@@ -12,6 +12,7 @@ pub mod message;
 pub mod progress;
 pub mod reloptions;
 pub mod report;
+pub mod table;
 pub mod text;
 pub mod threads;
 pub mod tid;

@@ -66,6 +66,7 @@ my %columns = (vector => 'v', halfvec => 'h', bit => 'b', sparsevec => 's');
 my %classes = (
 	hnsw => {
 		halfvec => [qw(l2 ip cosine l1)], sparsevec => [qw(l2 ip cosine l1)], bit => [qw(hamming jaccard)] },
+	ivf => { vector => [qw(l2 ip cosine)], halfvec => [qw(l2 ip cosine)], bit => [qw(hamming)] },
 	ivfflat => { vector => [qw(l2 ip cosine)], halfvec => [qw(l2 ip cosine)], bit => [qw(hamming)] });
 
 sub each_class

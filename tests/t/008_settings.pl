@@ -1,5 +1,6 @@
 # Settings of pgvector from wherever they come: before the library is loaded in the session, by role, database, server,
-# connection. A scan with iterative_scan = off returns as many rows as ef_search says, so the settings can be seen at work.
+# connection. A scan with iterative_scan = off returns as many rows as ef_search says, and those of all lists if there are
+# as many probes, so the settings can be seen at work.
 use strict;
 use warnings;
 use FindBin;
@@ -29,19 +30,22 @@ sub counts
 {
 	my ($before, $items, $lists, $what, %options) = @_;
 	is($node->safe_psql('postgres', "$before " . $count->('items'), %options), $items, "$what: hnsw");
-	is($node->safe_psql('postgres', "$before " . $count->('lists'), %options), $lists, "$what: ivfflat");
+	my $found = $node->safe_psql('postgres', "$before " . $count->('lists'), %options);
+	# How many rows a few of the lists have depends on the data.
+	$lists eq 'some' ? cmp_ok($found, '<', 2000, "$what: ivfflat") : is($found, $lists, "$what: ivfflat");
 	return;
 }
 
 counts('', 2000, 2000, 'defaults');
-counts("SET hnsw.iterative_scan = off; SET ivfflat.iterative_scan = off;", 40, 100, 'off, defaults of effort');
-my $set = "SET hnsw.iterative_scan = off; SET hnsw.ef_search = 5; SET ivfflat.iterative_scan = off; SET ivfflat.probes = 3;";
-counts($set, 5, 300, 'SET before the library is loaded');
-counts("LOAD 'proxima'; $set", 5, 300, 'SET after it');
-counts("BEGIN; " . ($set =~ s/SET /SET LOCAL /gr), 5, 300, 'SET LOCAL before it');
+counts("SET hnsw.iterative_scan = off; SET ivfflat.iterative_scan = off;", 40, 'some', 'off, defaults of effort');
+my $off = "SET hnsw.iterative_scan = off; SET ivfflat.iterative_scan = off;";
+my $set = "$off SET hnsw.ef_search = 5; SET ivfflat.probes = 20;";
+counts($set, 5, 2000, 'SET before the library is loaded');
+counts("LOAD 'proxima'; $set", 5, 2000, 'SET after it');
+counts("BEGIN; " . ($set =~ s/SET /SET LOCAL /gr), 5, 2000, 'SET LOCAL before it');
 counts("BEGIN; " . ($set =~ s/SET /SET LOCAL /gr) . " COMMIT;", 2000, 2000, 'SET LOCAL that has ended');
 counts("$set RESET ALL;", 2000, 2000, 'RESET before it');
-counts("SET hnsw.max_scan_tuples = 70; SET ivfflat.max_probes = 2;", 70, 200, 'limits of iterative scans');
+counts("SET hnsw.max_scan_tuples = 70;", 70, 2000, 'limit of iterative scans');
 
 for my $whose ('ROLE postgres', 'DATABASE postgres', 'SYSTEM')
 {
@@ -50,8 +54,8 @@ for my $whose ('ROLE postgres', 'DATABASE postgres', 'SYSTEM')
 		$node->safe_psql('postgres', "LOAD 'proxima'; ALTER $whose $setting");
 	}
 	$node->reload if $whose eq 'SYSTEM';
-	counts('', 5, 300, "ALTER $whose");
-	counts("SET hnsw.ef_search = 9; SET ivfflat.probes = 4;", 9, 400, "SET over ALTER $whose");
+	counts('', 5, 2000, "ALTER $whose");
+	counts("SET hnsw.ef_search = 9; SET ivfflat.probes = 4;", 9, 'some', "SET over ALTER $whose");
 	for my $setting (grep { /\S/ } split(/;/, $set))
 	{
 		my ($name) = $setting =~ /SET (\S+)/;
@@ -62,8 +66,8 @@ for my $whose ('ROLE postgres', 'DATABASE postgres', 'SYSTEM')
 counts('', 2000, 2000, 'all reset');
 
 {
-	local $ENV{PGOPTIONS} = '-c hnsw.iterative_scan=off -c hnsw.ef_search=6 -c ivfflat.iterative_scan=off -c ivfflat.probes=2';
-	counts('', 6, 200, 'options of the connection');
+	local $ENV{PGOPTIONS} = '-c hnsw.iterative_scan=off -c hnsw.ef_search=6 -c ivfflat.iterative_scan=off -c ivfflat.probes=20';
+	counts('', 6, 2000, 'options of the connection');
 }
 
 # What nobody can mean is refused where the library is known, and warned of when it comes to know.

@@ -26,6 +26,7 @@ use pgrx::prelude::*;
 
 use super::opclass;
 use super::options::Options;
+use crate::am::ivf;
 use crate::am::method::Method;
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
@@ -168,6 +169,12 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
     if options.ef_construction < 2 * options.m {
         return Err(IndexError::EfConstructionTooSmall);
     }
+    // SAFETY: the index is open, by the caller.
+    let lists = unsafe { ivf::list_options(index, element) };
+    let has_lists = matches!(metric, Metric::L2 | Metric::InnerProduct | Metric::Cosine | Metric::Hamming);
+    if lists.is_some_and(|lists| !lists.own.is_of(element) || !has_lists) {
+        return Err(IndexError::UnsupportedType { method: method.name() });
+    }
     let space = Space::new(element, metric, dim, ROTATION_SEED);
     Ok(Meta::new(&MetaParams {
         dim,
@@ -177,7 +184,7 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
         encoding: build::node_plan(&space, usize::from(options.m)).own().number(),
         m: options.m,
         ef_construction: options.ef_construction,
-        lists: None,
+        lists,
         index_id: crate::pg::random_u64(),
         rotation_seed: ROTATION_SEED,
         written_by: WRITTEN_BY,
@@ -237,7 +244,7 @@ impl<'b> Build<'b> {
             if self.meta.segment_count == 0 {
                 // SAFETY: the index stays open for the whole build.
                 let method = unsafe { Method::of(self.index) };
-                crate::error::warn_build_memory(method.name(), self.loader.rows());
+                crate::error::warn_build_memory(method, self.loader.rows());
             }
             self.finish_segment()?;
             // Late segments grow, so that the manifest has room for any table.

@@ -1,5 +1,6 @@
 //! What `proxima.index_info()`, `proxima.index_stats()` and `proxima.check_index()` ask of an index.
 
+use kernels::Encoding;
 use pages::check::{self, Report};
 use pages::format::meta::Meta;
 use pages::format::segment::CurvePoint;
@@ -37,6 +38,8 @@ pub struct IndexInfo {
     pub m: u16,
     /// Option ef_construction.
     pub ef_construction: u16,
+    /// What segments with lists are made of, if merges make those: option lists, and the name of the code.
+    pub lists: Option<(u32, &'static str)>,
     /// Its segments.
     pub segments: Vec<SegmentInfo>,
     /// Pages of pending rows.
@@ -149,6 +152,17 @@ pub unsafe fn is_ready(index: pg_sys::Relation) -> bool {
     unsafe { (*(*index).rd_index).indisready && (*(*index).rd_index).indislive }
 }
 
+/// What is kept of a row's own vector.
+fn code_name(own: OwnCode) -> &'static str {
+    match own {
+        OwnCode::Residual(Encoding::F16) => "float2",
+        OwnCode::Residual(Encoding::I8) => "int8",
+        OwnCode::Residual(Encoding::I4) => "int4",
+        OwnCode::Bits => "bits",
+        OwnCode::Elsewhere => "sparse",
+    }
+}
+
 impl Inspected {
     /// See [`IndexInfo`].
     ///
@@ -165,13 +179,7 @@ impl Inspected {
                 pages: header.pages + 1,
                 lanes: state.plan.lanes(),
                 is_inline: state.plan.is_inline(),
-                encoding: match state.plan.own() {
-                    OwnCode::Residual(kernels::Encoding::F16) => "float2",
-                    OwnCode::Residual(kernels::Encoding::I8) => "int8",
-                    OwnCode::Residual(kernels::Encoding::I4) => "int4",
-                    OwnCode::Bits => "bits",
-                    OwnCode::Elsewhere => "sparse",
-                },
+                encoding: code_name(state.plan.own()),
                 curve: header.curve[..header.curve_count as usize].to_vec(),
             }
         });
@@ -195,6 +203,7 @@ impl Inspected {
             dim: open.meta.dim,
             m: open.meta.m,
             ef_construction: open.meta.ef_construction,
+            lists: open.meta.list_options().map(|options| (options.lists, code_name(options.own))),
             segments: segments.collect(),
             pending_pages: open.meta.pending_pages(),
         })

@@ -35,11 +35,13 @@ pub unsafe fn element_and_metric(index: pg_sys::Relation) -> Result<(Element, Me
     let has_norm = proc(NORM_PROC) != pg_sys::InvalidOid;
     let unsupported = || IndexError::UnsupportedType { method: method.name() };
     let support = function_name(proc(method.element_proc()));
-    let (element, prefix) = match support.as_deref().map(|name| name.trim_start_matches(method.name())) {
+    // The name begins with a method's: `ivf` has no functions of its own.
+    let support = support.as_deref().map(|name| name.split_once('_').map_or(name, |(_, support)| support));
+    let (element, prefix) = match support {
         None => (Element::Float4, "vector"),
-        Some("_halfvec_support") => (Element::Float2, "halfvec"),
-        Some("_sparsevec_support") => (Element::Sparse, "sparsevec"),
-        Some("_bit_support") => (Element::Bit, "bit"),
+        Some("halfvec_support") => (Element::Float2, "halfvec"),
+        Some("sparsevec_support") => (Element::Sparse, "sparsevec"),
+        Some("bit_support") => (Element::Bit, "bit"),
         Some(_) => return Err(unsupported()),
     };
     let distance = function_name(proc(DISTANCE_PROC)).ok_or_else(unsupported)?;

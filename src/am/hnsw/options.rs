@@ -1,14 +1,14 @@
-//! The index options `m` and `ef_construction`, and `pending_list_limit`, which `ivfflat` has, too.
+//! The index options `m` and `ef_construction`, and `pending_list_limit`, which all methods have.
 
 use std::mem::offset_of;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use crate::am::ivfflat;
+use crate::am::ivf;
 use crate::am::method::Method;
 use crate::guc::maintenance as setting;
-use crate::pg::reloptions::{self, IntOption};
+use crate::pg::reloptions::{self, IntOption, Place};
 
 const M: i32 = 16;
 const EF_CONSTRUCTION: i32 = 64;
@@ -46,7 +46,7 @@ pub struct PendingLimits {
     pub age_ms: u64,
 }
 
-/// The option that both access methods have.
+/// The option that all access methods have.
 pub const PENDING_LIST_LIMIT: IntOption = IntOption {
     name: c"pending_list_limit",
     text: c"Maximum size of the pending list for this index, in kilobytes",
@@ -57,32 +57,30 @@ pub const PENDING_LIST_LIMIT: IntOption = IntOption {
 
 /// Registers the options. Called once, when the library is loaded.
 pub fn init() {
-    KIND.register(&[
-        IntOption {
-            name: c"m",
-            text: c"Max number of connections",
-            default: M,
-            range: (2, 100),
-            is_mild: false,
-        },
-        IntOption {
-            name: c"ef_construction",
-            text: c"Size of the dynamic candidate list for construction",
-            default: EF_CONSTRUCTION,
-            range: (4, 1000),
-            is_mild: false,
-        },
-        PENDING_LIST_LIMIT,
-    ]);
+    let m = IntOption {
+        name: c"m",
+        text: c"Max number of connections",
+        default: M,
+        range: (2, 100),
+        is_mild: false,
+    };
+    let ef_construction = IntOption {
+        name: c"ef_construction",
+        text: c"Size of the dynamic candidate list for construction",
+        default: EF_CONSTRUCTION,
+        range: (4, 1000),
+        is_mild: false,
+    };
+    KIND.register(&[m, ef_construction, PENDING_LIST_LIMIT], &[]);
 }
 
 /// `amoptions`: parses and validates.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amoptions(reloptions: pg_sys::Datum, validate: bool) -> *mut pg_sys::bytea {
     let options = [
-        (c"m", offset_of!(Stored, m)),
-        (c"ef_construction", offset_of!(Stored, ef_construction)),
-        (PENDING_LIST_LIMIT.name, offset_of!(Stored, pending_list_limit)),
+        (c"m", Place::Int(offset_of!(Stored, m))),
+        (c"ef_construction", Place::Int(offset_of!(Stored, ef_construction))),
+        (PENDING_LIST_LIMIT.name, Place::Int(offset_of!(Stored, pending_list_limit))),
     ];
     // SAFETY: PostgreSQL passes the index's options; the table describes `Stored`.
     unsafe { KIND.parse(reloptions, validate, size_of::<Stored>(), &options) }
@@ -122,7 +120,7 @@ pub unsafe fn pending_limits(index: pg_sys::Relation) -> PendingLimits {
     let option = unsafe {
         match Method::of(index) {
             Method::Hnsw => stored(index).map(|stored| stored.pending_list_limit),
-            Method::Ivfflat => ivfflat::pending_list_limit(index),
+            Method::Ivf | Method::Ivfflat => ivf::pending_list_limit(index),
         }
     };
     let kilobytes = option.filter(|limit| *limit != NOT_SET).unwrap_or_else(setting::pending_list_limit);

@@ -8,6 +8,9 @@
 //! other's is certain of its place: it goes without, and its vector is not read at all, which matters when vectors
 //! are TOASTed.
 //!
+//! Where an index keeps coarse codes of its rows (`ivf`), their bounds are not good enough for that. There the scan
+//! itself looks into the table, and tells the executor exact distances ([`crate::am::rerank`]).
+//!
 //! No lock or pin is held between calls.
 
 use std::ops::Range;
@@ -18,20 +21,22 @@ use pages::error::PageError;
 use pages::format::segment::{TID_DEAD, TID_LAST, TidEntry};
 use pages::plain::{self, ListedRows, PendingRows};
 use pages::segment::read;
-use pages::segment::{Probes, Union, UnionQuery};
+use pages::segment::{Probes, SegmentState, Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery};
-use pages::tids;
+use pages::tids::{self, HeapTid};
 use pgrx::prelude::*;
 use pgrx::{PgMemoryContexts, pg_sys};
 
 use super::cache::OpenIndex;
-use crate::am::ivfflat;
 use crate::am::method::Method;
+use crate::am::rerank::{Ranked, Waiting};
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
+use crate::guc::lists::{ivf_settings, ivfflat_settings};
 use crate::guc::{self, IterativeScan, ScanSettings};
 use crate::pg::compat;
 use crate::pg::detoast::Detoasted;
+use crate::pg::table::TableRows;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 
@@ -39,9 +44,12 @@ use crate::storage::RelationPager;
 const ELEMENT_BYTES: f64 = 40.0;
 
 /// What a scan keeps between calls; lives in the scan's memory context and is dropped with it.
-#[derive(Default)]
 struct ScanState {
     running: Option<RunningScan>,
+    /// The context that it lives in.
+    context: pg_sys::MemoryContext,
+    /// Made for the first query that needs it.
+    table: Option<TableRows>,
 }
 
 /// A scan that has read the meta page.
@@ -52,6 +60,12 @@ struct RunningScan {
     rows: Option<ElementRows>,
     /// The element after it, with the number of its source.
     ahead: Option<(usize, Measured)>,
+    /// Rows that the table has measured, if it is the table that measures.
+    waiting: Option<Waiting>,
+    /// Whether bounds may be told to the executor.
+    has_bounds: bool,
+    /// Whether the answer is to be that of a sequential scan.
+    is_exact: bool,
     /// No row that was returned is farther than this.
     returned_upper: f64,
     /// Elements that may still be taken: the fixed candidate list of `hnsw.iterative_scan = off`, or an explicit limit.
@@ -88,6 +102,8 @@ struct ElementRows {
     rows: Range<u32>,
     page: Vec<TidEntry>,
     order: Order,
+    /// No row of it is nearer.
+    lower: f64,
 }
 
 /// What the executor is told of a row's place.
@@ -109,7 +125,8 @@ pub unsafe extern "C-unwind" fn ambeginscan(
     // SAFETY: PostgreSQL passes an open index; the state and the arrays live in the scan's memory context.
     unsafe {
         let scan = pg_sys::RelationGetIndexScan(index, keys, orderbys);
-        let state = PgMemoryContexts::CurrentMemoryContext.leak_and_drop_on_delete(ScanState::default());
+        let state = ScanState { running: None, context: pg_sys::CurrentMemoryContext, table: None };
+        let state = PgMemoryContexts::CurrentMemoryContext.leak_and_drop_on_delete(state);
         (*scan).opaque = state.cast();
         let count = orderbys.max(1) as usize;
         (*scan).xs_orderbyvals = pg_sys::palloc0(size_of::<pg_sys::Datum>() * count).cast();
@@ -143,7 +160,11 @@ pub unsafe extern "C-unwind" fn amrescan(
 #[pg_guard]
 pub unsafe extern "C-unwind" fn amendscan(scan: pg_sys::IndexScanDesc) {
     // SAFETY: the scan comes from `ambeginscan`.
-    unsafe { (*(*scan).opaque.cast::<ScanState>()).running = None }
+    unsafe {
+        let state = &mut *(*scan).opaque.cast::<ScanState>();
+        state.running = None;
+        state.table.take().into_iter().for_each(TableRows::end);
+    }
 }
 
 /// `amgettuple`: the next row, with a bound below its distance.
@@ -157,14 +178,24 @@ pub unsafe extern "C-unwind" fn amgettuple(
         let state = &mut *(*scan).opaque.cast::<ScanState>();
         let index = (*scan).indexRelation;
         if state.running.is_none() {
-            state.running = Some(start(scan).or_report());
+            let mut running = start(scan).or_report();
+            state.open_table(scan, &mut running);
+            state.running = Some(running);
         }
         let Some(running) = &mut state.running else { return false };
         let hints = Rc::clone(&running.open.hints);
         let pager = RelationPager::new(index, &hints);
-        let next = running.next_row(&pager).map_err(|error| IndexError::page(index, error)).or_report();
-        let Some((row, order)) = next else { return false };
-        (*scan).xs_heaptid = tid::to_pg(row.tid());
+        let next = match &mut state.table {
+            Some(table) if running.waiting.is_some() => {
+                let next = running.next_exact(&pager, &mut |tid| table.distance(scan, tid));
+                table.unpin();
+                next.map(|row| row.map(|row| (row.tid, Order { value: row.distance, recheck: false })))
+            }
+            _ => running.next_row(&pager).map(|row| row.map(|(row, order)| (row.tid(), order))),
+        };
+        let next = next.map_err(|error| IndexError::page(index, error)).or_report();
+        let Some((tid, order)) = next else { return false };
+        (*scan).xs_heaptid = tid::to_pg(tid);
         (*scan).xs_recheck = false;
         (*scan).xs_recheckorderby = order.recheck && !running.is_null_query || running.has_more_keys;
         *(*scan).xs_orderbynulls = running.is_null_query;
@@ -175,6 +206,28 @@ pub unsafe extern "C-unwind" fn amgettuple(
             *(*scan).xs_orderbyvals.add(key) = pg_sys::Datum::from(f64::NEG_INFINITY.to_bits());
         }
         true
+    }
+}
+
+impl ScanState {
+    /// Prepares the table for a query that it is to rank, if the scan has a table; else the executor ranks all rows.
+    ///
+    /// # Safety
+    /// `scan` has this state and a key that is not NULL if rows are to be ranked.
+    unsafe fn open_table(&mut self, scan: pg_sys::IndexScanDesc, running: &mut RunningScan) {
+        if running.waiting.is_none() {
+            return;
+        }
+        // SAFETY: by the contract; the state's context is the scan's.
+        unsafe {
+            if self.table.is_none() {
+                self.table = TableRows::new(scan, self.context);
+            }
+            match &mut self.table {
+                Some(table) => table.set_key(scan),
+                None => running.waiting = None,
+            }
+        }
     }
 }
 
@@ -192,7 +245,7 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
         }
         compat::count_index_scan(scan);
         let open = OpenIndex::new(index)?;
-        let settings = settings(index, method, &open);
+        let settings = settings(index, &open);
         let has_more_keys = (*scan).numberOfOrderBys > 1;
         let key = &*(*scan).orderByData;
         if key.sk_flags as u32 & pg_sys::SK_ISNULL != 0 {
@@ -213,18 +266,17 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
     }
 }
 
-/// The settings in force for an index of this method.
+/// The settings in force for an open index.
 ///
 /// # Safety
-/// `index` is open, of this method.
-unsafe fn settings(index: pg_sys::Relation, method: Method, open: &OpenIndex) -> ScanSettings {
-    match method {
+/// `index` is open, and `open` is what it is made of.
+pub unsafe fn settings(index: pg_sys::Relation, open: &OpenIndex) -> ScanSettings {
+    let lists = open.meta.list_options().map_or(0, |options| options.lists);
+    // SAFETY: by the contract.
+    match unsafe { Method::of(index) } {
         Method::Hnsw => guc::hnsw_settings(),
-        Method::Ivfflat => {
-            // SAFETY: by the contract.
-            let lists = unsafe { ivfflat::lists(index) };
-            guc::ivfflat_settings(open.segment_rows() + open.pending_rows(), lists)
-        }
+        Method::Ivf => ivf_settings(lists),
+        Method::Ivfflat => ivfflat_settings(lists),
     }
 }
 
@@ -239,7 +291,13 @@ unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
 impl RunningScan {
     fn new(open: OpenIndex, query: Result<Query, Placement>, settings: &ScanSettings) -> Self {
         let mut sources = Vec::with_capacity(open.parsed.segments.len() + 1);
-        let rules = rules(settings);
+        let mut rules = rules(settings);
+        // A query without a place has no bounds that could be wrong.
+        let is_coarse = query.is_ok() && is_coarse(&open);
+        let bytes = work_mem() * settings.scan_mem_multiplier;
+        let waiting = is_coarse.then(|| Waiting::new(rules.strict, bytes));
+        // What is late is told by exact distances.
+        rules.strict &= !is_coarse;
         let mut add = |kind, effort| {
             sources.push(Source { kind, stream: Stream::new(effort, rules), head: None, is_started: false });
         };
@@ -248,9 +306,10 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                let probes = Probes::Recall(settings.recall_target as f32);
+                let recall = Probes::Recall(settings.recall_target as f32);
+                let probes = settings.probes.map_or(recall, Probes::Lists);
                 for union in UnionQuery::prepare(space, segments, query, probes) {
-                    let effort = effort(settings, |target| union.gamma(segments, target));
+                    let effort = effort(settings, segments, |target| union.gamma(segments, target));
                     add(SourceKind::Union(union), effort);
                 }
                 for (at, state) in segments.iter().enumerate() {
@@ -271,7 +330,7 @@ impl RunningScan {
             }
         }
         let elements_left = match settings.iterative_scan {
-            IterativeScan::Off => settings.first_rows,
+            IterativeScan::Off => settings.first_rows.unwrap_or(usize::MAX),
             _ => settings.rows_max,
         };
         Self {
@@ -279,11 +338,53 @@ impl RunningScan {
             sources,
             rows: None,
             ahead: None,
+            waiting,
+            has_bounds: !is_coarse,
+            is_exact: settings.is_exact,
             returned_upper: f64::NEG_INFINITY,
             elements_left,
             is_null_query: false,
             has_more_keys: false,
         }
+    }
+
+    /// The next row by its distance as `measure` gives it; none for rows that the query does not see.
+    fn next_exact(
+        &mut self,
+        pager: &RelationPager<'_>,
+        measure: &mut dyn FnMut(HeapTid) -> Option<f64>,
+    ) -> Result<Option<Ranked>, PageError> {
+        loop {
+            let bound = self.next_bound(pager)?;
+            let Some(waiting) = &mut self.waiting else { return Ok(None) };
+            if let Some(row) = waiting.pop(bound) {
+                return Ok(Some(row));
+            }
+            let Some((row, _)) = self.next_row(pager)? else { return Ok(None) };
+            pgrx::check_for_interrupts!();
+            if let (Some(distance), Some(waiting)) = (measure(row.tid()), &mut self.waiting) {
+                waiting.push(row.tid(), distance);
+            }
+        }
+    }
+
+    /// No row that [`Self::next_row`] returns next is nearer, as far as bounds hold; None: there is none.
+    fn next_bound(&mut self, pager: &RelationPager<'_>) -> Result<Option<f64>, PageError> {
+        if let Some(rows) = self.rows.as_ref().filter(|rows| rows.has_more()) {
+            return Ok(Some(rows.lower));
+        }
+        if self.ahead.is_none() {
+            self.ahead = self.next_element(pager)?;
+        }
+        Ok(self.ahead.map(|(_, element)| self.bound_below(&element)))
+    }
+
+    /// The lower bound of an element. For an exact answer a likely bound, which is some deviations wide, is taken twice
+    /// as wide: then it is as good as a true one.
+    fn bound_below(&self, element: &Measured) -> f64 {
+        let width = element.value - element.lower;
+        let has_width = self.is_exact && width > 0.0 && width.is_finite();
+        if has_width { element.lower - width } else { element.lower }
     }
 
     /// The next row that vacuum has not marked, with its place; NaN for distances that are NaN.
@@ -315,7 +416,8 @@ impl RunningScan {
             let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
             if let SourceKind::Union(union) = &self.sources[source].kind {
                 let (segment, rows) = (union.segment_of(&element), read::rows_of(&element));
-                self.rows = Some(ElementRows { is_counted: false, segment, rows, page: Vec::new(), order });
+                let (page, lower) = (Vec::new(), self.bound_below(&element));
+                self.rows = Some(ElementRows { is_counted: false, segment, rows, page, order, lower });
                 continue;
             }
             // Rows that come first because nobody knows their place do not use up a limit, but for a query without
@@ -346,9 +448,14 @@ impl RunningScan {
             _ => true,
         };
         let is_before_next = self.ahead.is_none_or(|(_, next)| element.upper <= next.lower);
-        let is_certain = is_single && self.returned_upper <= element.lower && is_before_next;
+        let is_next = self.returned_upper <= element.lower && is_before_next;
+        let is_certain = self.has_bounds && is_single && is_next;
         self.returned_upper = self.returned_upper.max(element.upper);
-        let value = if is_certain { element.value } else { element.lower };
+        let value = match (is_certain, self.has_bounds) {
+            (true, _) => element.value,
+            (_, true) => element.lower,
+            _ => f64::NEG_INFINITY,
+        };
         Ok(Some((source, element, Order { value, recheck: !is_certain })))
     }
 
@@ -367,6 +474,18 @@ impl RunningScan {
         source.is_started = false;
         Ok(Some((least, element)))
     }
+}
+
+impl ElementRows {
+    /// Whether it may have rows that were not returned.
+    fn has_more(&self) -> bool {
+        !self.page.is_empty() || !self.rows.is_empty()
+    }
+}
+
+/// Whether an index keeps so little of its rows that the table must rank them.
+fn is_coarse(open: &OpenIndex) -> bool {
+    open.meta.list_options().is_some_and(|options| options.own.is_coarse())
 }
 
 impl Source {
@@ -393,29 +512,37 @@ impl Source {
     }
 }
 
+/// The setting `work_mem` in bytes.
+fn work_mem() -> f64 {
+    // SAFETY: a plain setting, in kilobytes.
+    f64::from(unsafe { pg_sys::work_mem }) * 1024.0
+}
+
 /// How a scan goes on after its first effort.
 fn rules(settings: &ScanSettings) -> Continuation {
-    // SAFETY: a plain setting, in kilobytes.
-    let work_mem = f64::from(unsafe { pg_sys::work_mem }) * 1024.0;
     Continuation {
-        // A scan that is not iterative ends by the number of its rows; dead ones do not count.
-        streaming: true,
+        // A scan that is not iterative ends by the number of its rows, if there is one; dead ones do not count.
+        streaming: settings.iterative_scan != IterativeScan::Off || settings.first_rows.is_some(),
         strict: settings.iterative_scan != IterativeScan::RelaxedOrder,
         expansions_max: settings.max_scan_tuples.map_or(u64::MAX, |tuples| tuples as u64),
-        linear_elements_max: (work_mem * settings.scan_mem_multiplier / ELEMENT_BYTES) as usize,
+        linear_elements_max: (work_mem() * settings.scan_mem_multiplier / ELEMENT_BYTES) as usize,
     }
 }
 
 /// The effort for all segments: an explicit candidate list, or what their calibrations say. `gamma`: the stopping
-/// factor for a target.
-fn effort(settings: &ScanSettings, gamma: impl Fn(f32) -> f32) -> Effort {
+/// factor for a target. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
+fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn(f32) -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
-    match (settings.ef_search, settings.iterative_scan) {
+    let is_off = settings.iterative_scan == IterativeScan::Off;
+    let has_graphs = segments.iter().any(|segment| !segment.plan.is_flat());
+    let of_graphs = (is_off && has_graphs).then_some(guc::EF_SEARCH_DEFAULT as usize);
+    let first_rows = settings.first_rows.filter(|_| is_off).or(of_graphs);
+    match (settings.ef_search, first_rows) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
-        (None, IterativeScan::Off) => Effort::Pool { ef: settings.first_rows },
-        (None, _) => {
+        (None, Some(first_rows)) => Effort::Pool { ef: first_rows },
+        (None, None) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
             let expansions_min =
