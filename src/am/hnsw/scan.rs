@@ -40,6 +40,12 @@ use crate::pg::table::TableRows;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 
+/// Share of the allowed misses that is aimed at where coarse codes tell what is near: they put some of the nearest
+/// behind others, where a query that wants a few rows does not see them.
+const MISSES_COARSE: f64 = 0.6;
+/// Elements of lists that are measured before the first is offered, in proportion to what graphs take: they are beside
+/// each other, and cost less than a look into the table.
+const EXPANSIONS_OF_LISTS: f64 = 4.0;
 /// Bytes of an element that a linear pass holds, its share of the heap included.
 const ELEMENT_BYTES: f64 = 40.0;
 
@@ -306,10 +312,12 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                let recall = Probes::Recall(settings.recall_target as f32);
+                let misses = if is_coarse { MISSES_COARSE } else { 1.0 };
+                let target = 1.0 - (1.0 - settings.recall_target) * misses;
+                let recall = Probes::Recall(target as f32);
                 let probes = settings.probes.map_or(recall, Probes::Lists);
                 for union in UnionQuery::prepare(space, segments, query, probes) {
-                    let effort = effort(settings, segments, |target| union.gamma(segments, target));
+                    let effort = effort(settings, segments, || union.gamma(segments, target as f32));
                     add(SourceKind::Union(union), effort);
                 }
                 for (at, state) in segments.iter().enumerate() {
@@ -530,8 +538,8 @@ fn rules(settings: &ScanSettings) -> Continuation {
 }
 
 /// The effort for all segments: an explicit candidate list, or what their calibrations say. `gamma`: the stopping
-/// factor for a target. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
-fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn(f32) -> f32) -> Effort {
+/// factor. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
+fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn() -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
@@ -545,9 +553,10 @@ fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn(f32
         (None, None) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
-            let expansions_min =
-                (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
-            Effort::Adaptive { gamma: gamma(target as f32), expansions_min }
+            let of_graphs = f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8);
+            let has_lists = segments.iter().any(|segment| segment.header.lists > 0);
+            let expansions = of_graphs * if has_lists { EXPANSIONS_OF_LISTS } else { 1.0 };
+            Effort::Adaptive { gamma: gamma(), expansions_min: expansions as u32 }
         }
     }
 }
