@@ -32,7 +32,7 @@ use crate::am::method::Method;
 use crate::am::rerank::{Ranked, Waiting};
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
-use crate::guc::lists::{ivf_settings, ivfflat_settings};
+use crate::guc::lists::{Shape, ivf_settings, ivfflat_settings};
 use crate::guc::{self, IterativeScan, ScanSettings};
 use crate::pg::compat;
 use crate::pg::detoast::Detoasted;
@@ -277,13 +277,17 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
 /// # Safety
 /// `index` is open, and `open` is what it is made of.
 pub unsafe fn settings(index: pg_sys::Relation, open: &OpenIndex) -> ScanSettings {
-    let lists = open.meta.list_options().map_or(0, |options| options.lists);
+    let Some(options) = open.meta.list_options() else { return guc::hnsw_settings() };
+    let segments = &open.parsed.segments;
+    let lists = match options.lists {
+        0 => segments.iter().map(|segment| segment.header.lists).sum(),
+        lists => lists,
+    };
+    let rows = open.segment_rows() + open.pending_rows();
+    let shape = Shape { lists, rows, has_graphs: segments.iter().any(|segment| !segment.plan.is_flat()) };
     // SAFETY: by the contract.
-    match unsafe { Method::of(index) } {
-        Method::Hnsw => guc::hnsw_settings(),
-        Method::Ivf => ivf_settings(lists),
-        Method::Ivfflat => ivfflat_settings(lists),
-    }
+    let is_pgvectors = unsafe { Method::of(index) } == Method::Ivfflat;
+    if is_pgvectors { ivfflat_settings(&shape) } else { ivf_settings(&shape) }
 }
 
 unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
@@ -368,7 +372,10 @@ impl RunningScan {
             if let Some(row) = waiting.pop(bound) {
                 return Ok(Some(row));
             }
-            let Some((row, _)) = self.next_row(pager)? else { return Ok(None) };
+            // The streams may end with rows that vacuum has marked, and a limit may end the scan before they do.
+            let Some((row, _)) = self.next_row(pager)? else {
+                return Ok(self.waiting.as_mut().and_then(|waiting| waiting.pop(None)));
+            };
             pgrx::check_for_interrupts!();
             if let (Some(distance), Some(waiting)) = (measure(row.tid()), &mut self.waiting) {
                 waiting.push(row.tid(), distance);
@@ -543,10 +550,7 @@ fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn() -
     if settings.is_exact {
         return Effort::Exact;
     }
-    let is_off = settings.iterative_scan == IterativeScan::Off;
-    let has_graphs = segments.iter().any(|segment| !segment.plan.is_flat());
-    let of_graphs = (is_off && has_graphs).then_some(guc::EF_SEARCH_DEFAULT as usize);
-    let first_rows = settings.first_rows.filter(|_| is_off).or(of_graphs);
+    let first_rows = settings.first_rows.filter(|_| settings.iterative_scan == IterativeScan::Off);
     match (settings.ef_search, first_rows) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
         (None, Some(first_rows)) => Effort::Pool { ef: first_rows },
