@@ -134,6 +134,8 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         let (to_nodes, to_lists) = (prepare(nodes.plan.own()), prepare(lists.plan.own()));
         let key = |list| to_lists.measure(lists.own_of(list), lists.scales[list], lists.errors[list]).key;
         let mut order: Vec<(f32, usize)> = (0..lists.count()).map(|list| (key(list), list)).collect();
+        let own = list_of[sample.node as usize] as usize;
+        order[own].0 *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let mut rank_of = vec![0; order.len()];
         order.iter().enumerate().for_each(|(rank, &(_, list))| rank_of[list] = rank);
@@ -152,6 +154,15 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         curve.push(CurvePoint { recall: found as f32 / ranks.len() as f32, gamma: count as f32 });
     }
     curve
+}
+
+/// What the key of a row to its own list's centroid has to be multiplied with, for a list of `count` rows: the row has
+/// drawn the centroid to itself, and a query has not.
+fn without_own_row(space: &Space, count: u32) -> f32 {
+    match space.metric() {
+        Metric::L2 | Metric::Cosine if count > 1 => (count as f32 / (count - 1) as f32).powi(2),
+        _ => 1.0,
+    }
 }
 
 /// The estimates of some nodes, as routers give them.
