@@ -95,7 +95,8 @@ fn errors(r: &[f32], encoding: Encoding, scale: f32, code: &[u8]) -> (f32, f32) 
     (round_up(norm), round_up(magnitudes.iter().sum::<f64>() * SLACK))
 }
 
-fn round_up(x: f64) -> f32 {
+/// The least f32 that is not below `x`.
+pub(crate) fn round_up(x: f64) -> f32 {
     let nearest = x as f32;
     if f64::from(nearest) < x { nearest.next_up() } else { nearest }
 }
