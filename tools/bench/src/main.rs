@@ -1,11 +1,12 @@
 //! `make bench`: recall beside every speed, on real embeddings.
 //!
-//! For each data set: load, build, then for each effort the recall@10 of all queries against exact answers and the
-//! queries per second that pgbench reaches with prepared statements from one client. Results are a table on standard
-//! output and a plot of recall over speed.
+//! For each data set: load, then for each kind of index build, size, and for each effort the recall@10 of all queries
+//! against exact answers and the queries per second that pgbench reaches with prepared statements from one client.
+//! Results are tables on standard output, with targets that are met or not, and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
 mod plot;
+mod report;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,15 +14,16 @@ use std::path::{Path, PathBuf};
 use postgres::Client;
 
 use bench::dataset::Dataset;
+use bench::index::Kind;
 use bench::measure::{self, Effort, Point};
+use report::Measured;
 
 /// What the program was asked for.
 struct Options {
     data: Vec<PathBuf>,
     out: PathBuf,
     seconds: u32,
-    /// `CREATE INDEX ... USING` this, with this operator class, as `hnsw` of another library may want.
-    create_index: String,
+    kinds: Vec<Kind>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,8 +40,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         data: Vec::new(),
         out: PathBuf::from("target/bench-results"),
         seconds: 5,
-        create_index: "CREATE INDEX items_embedding ON items USING hnsw (embedding vector_cosine_ops)"
-            .to_owned(),
+        kinds: Kind::all(),
     };
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
@@ -47,7 +48,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         match argument.as_str() {
             "--out" => options.out = value()?.into(),
             "--seconds" => options.seconds = value()?.parse()?,
-            "--create-index" => options.create_index = value()?,
+            // Instead of ours, as another library's operator classes may want it.
+            "--create-index" => options.kinds = vec![Kind::other(value()?)],
             folder if !folder.starts_with("--") => options.data.push(folder.into()),
             _ => return Err(format!("unknown option {argument}").into()),
         }
@@ -66,28 +68,35 @@ fn run(folder: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
         data.name, data.rows.count, data.rows.dim, data.queries.count
     );
     let loading = measure::load(&mut client, &data)?;
-    println!("load (binary COPY)   {loading:.2} s");
-    let building = measure::build(&mut client, &options.create_index)?;
-    println!("build                {building:.2} s");
-    let bytes = measure::index_bytes(&mut client)?;
-    println!("index size           {:.0} bytes/row", bytes / data.rows.count as f64);
-    let (p50, p99) = measure::latency(&mut client, &data)?;
-    println!("latency, defaults    p50 {p50:.3} ms, p99 {p99:.3} ms\n");
-    println!("| effort | recall@10 | queries/s |\n|---|---:|---:|");
-    let points = measure_all(&mut client, &data, options)?;
+    println!("load (binary COPY) {loading:.2} s");
+    let mut all = Vec::new();
+    for kind in &options.kinds {
+        all.push(measure_one(&mut client, &data, kind, options.seconds)?);
+    }
+    println!("\n{}\n{}", report::indexes(&all), report::targets(&all, data.rows.count));
     let path = options.out.join(format!("{}.svg", data.name));
-    std::fs::write(&path, plot::recall_over_speed(&data.name, &points))?;
-    println!("\nplot: {}", path.display());
+    std::fs::write(&path, plot::recall_over_speed(&data.name, &all))?;
+    println!("plot: {}", path.display());
     Ok(())
 }
 
-fn measure_all(client: &mut Client, data: &Dataset, options: &Options) -> Result<Vec<Point>, Box<dyn Error>> {
+fn measure_one(
+    client: &mut Client,
+    data: &Dataset,
+    kind: &Kind,
+    seconds: u32,
+) -> Result<Measured, Box<dyn Error>> {
+    let build = measure::build(client, &kind.create_index)?;
+    let bytes_per_row = measure::index_bytes(client)? / data.rows.count as f64;
+    let share = bytes_per_row / (4 * data.rows.dim) as f64;
+    let latency = measure::latency(client, data)?;
+    println!("\n### {}\n\n| effort | recall@10 | queries/s |\n|---|---:|---:|", kind.label);
     let mut points = Vec::new();
-    for effort in Effort::all(client) {
+    for effort in Effort::all(client, kind.method) {
         let recall = measure::recall(client, data, &effort)?;
-        let speed = measure::speed(data, &effort, options.seconds)?;
+        let speed = measure::speed(data, &effort, seconds)?;
         println!("| {} | {recall:.4} | {speed:.0} |", effort.label());
         points.push(Point { effort, recall, speed });
     }
-    Ok(points)
+    Ok(Measured { kind: kind.clone(), build, bytes_per_row, share, latency, points })
 }

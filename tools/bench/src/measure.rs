@@ -8,19 +8,20 @@ use std::time::Instant;
 use postgres::{Client, NoTls};
 
 use crate::dataset::{Dataset, Matrix};
+use crate::index::Method;
 
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;
 
 /// How hard searches try.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Effort {
     /// Nothing is set.
     Defaults,
     /// `proxima.recall_target`
     RecallTarget(f64),
-    /// `hnsw.ef_search`
-    EfSearch(u32),
+    /// The method's own setting and its value.
+    Explicit(&'static str, u32),
 }
 
 /// One measurement.
@@ -34,14 +35,16 @@ pub struct Point {
 }
 
 impl Effort {
-    /// Everything that is measured; recall targets only where the server knows them.
-    pub fn all(client: &mut Client) -> Vec<Self> {
+    /// Everything that is measured; recall targets only where the server knows them. The one that is left out is the
+    /// default.
+    pub fn all(client: &mut Client, method: Method) -> Vec<Self> {
         let mut all = vec![Self::Defaults];
         let has_targets = client.batch_execute("LOAD 'proxima'; SHOW proxima.recall_target").is_ok();
         if has_targets {
-            all.extend([0.8, 0.9, 0.95, 0.98, 0.99, 0.999].map(Self::RecallTarget));
+            all.extend([0.8, 0.9, 0.98, 0.99].map(Self::RecallTarget));
         }
-        all.extend([10, 20, 40, 80, 160, 320].map(Self::EfSearch));
+        let (setting, values) = method.effort();
+        all.extend(values.iter().map(|&value| Self::Explicit(setting, value)));
         all
     }
 
@@ -50,22 +53,16 @@ impl Effort {
         match self {
             Self::Defaults => "defaults".to_owned(),
             Self::RecallTarget(target) => format!("recall_target {target}"),
-            Self::EfSearch(ef) => format!("ef_search {ef}"),
+            Self::Explicit(setting, value) => format!("{setting} {value}"),
         }
     }
 
-    fn setting(&self) -> String {
+    /// The setting as a connection takes it.
+    fn setting(&self) -> Option<String> {
         match self {
-            Self::Defaults => String::new(),
-            Self::RecallTarget(target) => format!("proxima.recall_target={target}"),
-            Self::EfSearch(ef) => format!("hnsw.ef_search={ef}"),
-        }
-    }
-
-    fn sql(&self) -> String {
-        match self {
-            Self::Defaults => "RESET hnsw.ef_search".to_owned(),
-            _ => format!("SET {}", self.setting()),
+            Self::Defaults => None,
+            Self::RecallTarget(target) => Some(format!("proxima.recall_target={target}")),
+            Self::Explicit(setting, value) => Some(format!("{setting}={value}")),
         }
     }
 }
@@ -132,12 +129,17 @@ fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<
     Ok(())
 }
 
-/// Builds the index; returns the seconds.
+/// Builds the index, in the place of the one before; returns the seconds.
 ///
 /// # Errors
 /// What the server raises.
 pub fn build(client: &mut Client, create_index: &str) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("SET maintenance_work_mem = '2GB'; CHECKPOINT")?;
+    let others = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'items'::regclass AND NOT indisprimary";
+    for index in client.query(others, &[])? {
+        client.batch_execute(&format!("DROP INDEX {}", index.get::<_, &str>(0)))?;
+    }
+    client.batch_execute("RESET ALL; SET maintenance_work_mem = '2GB'")?;
+    client.batch_execute("CHECKPOINT")?;
     let start = Instant::now();
     client.batch_execute(create_index)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -164,9 +166,10 @@ fn literal(vector: &[f32]) -> String {
 /// # Errors
 /// What the server raises.
 pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
-    client.batch_execute("RESET hnsw.ef_search")?;
-    client.batch_execute(&effort.sql())?;
+    client.batch_execute("RESET ALL; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
+    if let Some(setting) = effort.setting() {
+        client.batch_execute(&format!("SET {setting}"))?;
+    }
     let sql = "SELECT id FROM items ORDER BY embedding <=> $1::text::vector LIMIT 10";
     let statement = client.prepare(sql)?;
     let mut hits = 0;
@@ -215,8 +218,7 @@ pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<d
         ),
     )?;
     let pgbench = std::env::var("PGBENCH").unwrap_or_else(|_| "pgbench".to_owned());
-    let setting = effort.setting();
-    let options = if setting.is_empty() { String::new() } else { format!("-c {setting}") };
+    let options = effort.setting().map_or_else(String::new, |setting| format!("-c {setting}"));
     let mut best = 0.0f64;
     for _ in 0..2 {
         let output = Command::new(&pgbench)
