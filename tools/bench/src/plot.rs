@@ -61,19 +61,8 @@ pub fn recall_over_speed(title: &str, all: &[Measured]) -> String {
     );
     grid(&mut svg, &speeds);
     for ((at, one), color) in all.iter().enumerate().zip(COLORS.iter().cycle()) {
-        let points: Vec<&Point> = one.explicit().filter(is_in).collect();
-        let path: Vec<String> = points
-            .iter()
-            .map(|point| format!("{:.1},{:.1}", x(point.recall), speeds.y(point.speed)))
-            .collect();
-        // Writing to a String can't fail.
-        let _ = writeln!(
-            svg,
-            "<polyline points='{}' fill='none' stroke='{color}' stroke-width='2'/>",
-            path.join(" ")
-        );
-        for point in points {
-            circle(&mut svg, &speeds, point, &format!("r='3' fill='{color}'"));
+        for (points, dashes) in one.curves().iter().zip(["4 3", "none"]) {
+            curve(&mut svg, &speeds, points.iter().copied().filter(is_in), color, dashes);
         }
         if let Some(point) = one.defaults().filter(is_in) {
             circle(&mut svg, &speeds, point, &format!("r='7' fill='none' stroke='{color}' stroke-width='2'"));
@@ -84,10 +73,31 @@ pub fn recall_over_speed(title: &str, all: &[Measured]) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text x='{LEFT}' y='{}'>dots: hnsw.ef_search and ivf.probes, raised; rings: defaults</text>\n</svg>",
+        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes; dashed: proxima.recall_target; rings: defaults</text>\n</svg>",
         HEIGHT - 10.0
     );
     svg
+}
+
+fn curve<'p>(
+    svg: &mut String,
+    speeds: &Speeds,
+    points: impl Iterator<Item = &'p Point>,
+    color: &str,
+    dashes: &str,
+) {
+    let points: Vec<&Point> = points.collect();
+    let path: Vec<String> =
+        points.iter().map(|point| format!("{:.1},{:.1}", x(point.recall), speeds.y(point.speed))).collect();
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        svg,
+        "<polyline points='{}' fill='none' stroke='{color}' stroke-width='2' stroke-dasharray='{dashes}'/>",
+        path.join(" ")
+    );
+    for point in points {
+        circle(svg, speeds, point, &format!("r='3' fill='{color}'"));
+    }
 }
 
 fn circle(svg: &mut String, speeds: &Speeds, point: &Point, style: &str) {
