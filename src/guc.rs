@@ -57,7 +57,7 @@ pub struct ScanSettings {
     pub recall_target: f64,
     /// Rows after which a scan that is not iterative ends; None: where its first effort ends.
     pub first_rows: Option<usize>,
-    /// Rows after which an iterative scan ends: `hnsw.max_scan_tuples`.
+    /// Rows after which an iterative scan ends: `hnsw.max_scan_tuples`, or what `probes_max` lists hold.
     pub rows_max: usize,
     /// Lists that a scan reads first, if anybody set it: `ivf.probes` or `ivfflat.probes`.
     pub probes: Option<u32>,

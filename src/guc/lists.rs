@@ -6,8 +6,8 @@ use std::ffi::{CStr, c_int, c_void};
 use pgrx::prelude::*;
 
 use super::{
-    END, Entries, EnumSetting, ITERATIVE_SCAN_VALUES, IntSetting, IterativeScan, PGVECTOR_OWNS_SETTINGS,
-    RECALL_TARGET, ScanSettings, entry, text_of,
+    EF_SEARCH_DEFAULT, END, Entries, EnumSetting, ITERATIVE_SCAN_VALUES, IntSetting, IterativeScan,
+    PGVECTOR_OWNS_SETTINGS, RECALL_TARGET, ScanSettings, entry, text_of,
 };
 use crate::am::ivf::LISTS_MAX;
 
@@ -24,21 +24,41 @@ thread_local! {
     static IVFFLAT_PROBES_IS_SET: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The settings in force for an `ivf` index with this option `lists`. Runs on the backend's main thread.
-pub fn ivf_settings(lists: u32) -> ScanSettings {
+/// What an index is made of, as far as settings in lists mean rows of it.
+pub struct Shape {
+    /// Option `lists`, or what its segments have.
+    pub lists: u32,
+    /// Rows that vacuum has not marked.
+    pub rows: u64,
+    /// Whether segments have graphs: of vectors that are too short for lists, or too long.
+    pub has_graphs: bool,
+}
+
+impl Shape {
+    /// Rows that so many lists hold.
+    fn rows_of(&self, probes: u32) -> usize {
+        match f64::from(probes) / f64::from(self.lists) {
+            share if share < 1.0 => ((self.rows as f64 * share) as usize).max(EF_SEARCH_DEFAULT as usize),
+            _ => usize::MAX,
+        }
+    }
+}
+
+/// The settings in force for an `ivf` index. Runs on the backend's main thread.
+pub fn ivf_settings(shape: &Shape) -> ScanSettings {
     // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
     let (probes, max_probes, iterative_scan) = unsafe { (IVF_PROBES, IVF_MAX_PROBES, IVF_ITERATIVE_SCAN) };
     let probes = Some(probes).filter(|&probes| probes > 0);
-    settings(lists, probes, max_probes, IterativeScan::from_number(iterative_scan))
+    settings(shape, probes, max_probes, IterativeScan::from_number(iterative_scan))
 }
 
 /// The same for `ivfflat`. Its rows come in strict order, which is a relaxed one, too.
-pub fn ivfflat_settings(lists: u32) -> ScanSettings {
+pub fn ivfflat_settings(shape: &Shape) -> ScanSettings {
     if PGVECTOR_OWNS_SETTINGS.get() {
         let number = |name: &CStr| text_of(name).and_then(|text| text.parse::<c_int>().ok());
         let probes = number(c"ivfflat.probes").filter(|&probes| probes != IVFFLAT_PROBES_DEFAULT);
         let max_probes = number(c"ivfflat.max_probes").unwrap_or(LISTS_MAX);
-        return settings(lists, probes, max_probes, IterativeScan::StrictOrder);
+        return settings(shape, probes, max_probes, IterativeScan::StrictOrder);
     }
     // SAFETY: plain values that PostgreSQL's settings code writes on this thread.
     let (probes, max_probes, iterative_scan) =
@@ -46,16 +66,21 @@ pub fn ivfflat_settings(lists: u32) -> ScanSettings {
     let probes = IVFFLAT_PROBES_IS_SET.get().then_some(probes);
     let is_off = IterativeScan::from_number(iterative_scan) == IterativeScan::Off;
     let mode = if is_off { IterativeScan::Off } else { IterativeScan::StrictOrder };
-    settings(lists, probes, max_probes, mode)
+    settings(shape, probes, max_probes, mode)
 }
 
 fn settings(
-    lists: u32,
+    shape: &Shape,
     probes: Option<c_int>,
     max_probes: c_int,
     iterative_scan: IterativeScan,
 ) -> ScanSettings {
     let probes = probes.map(|probes| probes as u32);
+    let probes_max = Some(max_probes).filter(|&most| most < LISTS_MAX).map(|most| most as u32);
+    let first_rows =
+        if shape.lists > 0 { shape.rows_of(probes.unwrap_or(1)) } else { EF_SEARCH_DEFAULT as usize };
+    // A scan reads at least the lists that it reads first.
+    let most = probes_max.map(|most| most.max(probes.unwrap_or(1)));
     ScanSettings {
         ef_search: None,
         iterative_scan,
@@ -63,12 +88,12 @@ fn settings(
         scan_mem_multiplier: 1.0,
         // SAFETY: a plain value that PostgreSQL's settings code writes on this thread.
         recall_target: unsafe { RECALL_TARGET },
-        first_rows: None,
-        rows_max: usize::MAX,
+        first_rows: Some(first_rows).filter(|_| shape.has_graphs),
+        rows_max: most.filter(|_| shape.lists > 0).map_or(usize::MAX, |most| shape.rows_of(most)),
         probes,
-        probes_max: Some(max_probes).filter(|&most| most < LISTS_MAX).map(|most| most as u32),
+        probes_max,
         // All lists: what people who want exact answers set.
-        is_exact: lists > 0 && probes.is_some_and(|probes| probes >= lists),
+        is_exact: shape.lists > 0 && probes.is_some_and(|probes| probes >= shape.lists),
     }
 }
 
@@ -99,7 +124,7 @@ pub(super) fn define_ivf() {
     IntSetting {
         name: c"ivf.max_probes",
         description: c"Sets the maximum number of lists that index scans read.",
-        detail: c"The default is all lists.",
+        detail: c"Scans end after as many rows as so many lists hold. The default is all lists.",
         place: &raw mut IVF_MAX_PROBES,
         default: LISTS_MAX,
         range: (1, LISTS_MAX),

@@ -23,7 +23,7 @@ sub same_answers
 	$primary->wait_for_catchup($standby);
 	for my $q (1 .. 5)
 	{
-		my $query = "embed(" . (2_000_000 + $q) . ", 32)";
+		my $query = "embed(" . (2_000_000 + $q) . ", $DIM)";
 		is_deeply([ index_ids($standby, $query, '<->', 30) ], [ index_ids($primary, $query, '<->', 30) ],
 			"$what: query $q");
 	}
@@ -32,22 +32,22 @@ sub same_answers
 }
 
 create_table($primary, rows => 3000);
-$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops)");
+$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops)");
 same_answers('after the build');
-add_rows($primary, 3001, 3400, 32);
+add_rows($primary, 3001, 3400, $DIM);
 same_answers('after inserts');
 $primary->safe_psql('postgres', "DELETE FROM items WHERE id % 7 = 0");
 $primary->safe_psql('postgres', "VACUUM items");
 same_answers('after vacuum');
-$primary->safe_psql('postgres', "UPDATE items SET v = embed(id + 9, 32) WHERE id % 11 = 0");
+$primary->safe_psql('postgres', "UPDATE items SET v = embed(id + 9, $DIM) WHERE id % 11 = 0");
 same_answers('after updates');
 $primary->safe_psql('postgres', "REINDEX INDEX CONCURRENTLY items_v");
 same_answers('after REINDEX CONCURRENTLY');
 
 $standby->promote;
-$standby->safe_psql('postgres', "INSERT INTO items SELECT i, embed(i, 32) FROM generate_series(5001, 5100) i");
+$standby->safe_psql('postgres', "INSERT INTO items SELECT i, embed(i, $DIM) FROM generate_series(5001, 5100) i");
 is(check_sound($standby, 'items_v'), 'true', 'sound after promotion and inserts');
-is(scalar(grep { $_ == 5050 } index_ids($standby, 'embed(5050, 32)', '<->', 1)), 1, 'a new row is found');
+is(scalar(grep { $_ == 5050 } index_ids($standby, "embed(5050, $DIM)", '<->', 1)), 1, 'a new row is found');
 $primary->stop;
 $standby->stop;
 done_testing();

@@ -15,8 +15,8 @@ $primary->init(allows_streaming => 1);
 $primary->append_conf('postgresql.conf', "autovacuum = off");
 $primary->start;
 create_table($primary, rows => 1500);
-$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops)");
-add_rows($primary, 1501, 1600, 32);
+$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops)");
+add_rows($primary, 1501, 1600, $DIM);
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -32,7 +32,7 @@ sub read_while
 	my @statements = (
 		"SET enable_seqscan = off; SET enable_sort = off",
 		"BEGIN ISOLATION LEVEL REPEATABLE READ",
-		"DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, 32)",
+		"DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, $DIM)",
 		"FETCH 10 FROM c",
 		"SELECT 'asleep' WHERE pg_sleep(3) IS NULL",
 		"FETCH ALL FROM c",
@@ -48,13 +48,13 @@ sub read_while
 }
 
 my @change = ("DELETE FROM items WHERE id % 3 = 0", "VACUUM items",
-	"INSERT INTO items SELECT i, embed(i, 32) FROM generate_series(2001, 2100) i");
+	"INSERT INTO items SELECT i, embed(i, $DIM) FROM generate_series(2001, 2100) i");
 my ($ids, $err) = read_while(\@change);
 is($err, '', 'the patient cursor ends without an error');
 is_deeply($ids, [ 1 .. 1600 ], 'and with the rows of its snapshot, each once');
 $primary->wait_for_catchup($standby);
 my $rows = $primary->safe_psql('postgres', "SELECT count(*) FROM items");
-is(count_by_index($standby, 32), "$rows|$rows", 'a later search has the rows of today');
+is(count_by_index($standby, $DIM), "$rows|$rows", 'a later search has the rows of today');
 is(check_sound($standby, 'items_v'), 'true', 'sound');
 
 $standby->append_conf('postgresql.conf', "max_standby_streaming_delay = 0");
@@ -63,7 +63,7 @@ $standby->reload;
 like($err, qr/due to conflict with recovery/, 'the impatient cursor is canceled');
 $primary->wait_for_catchup($standby);
 $rows = $primary->safe_psql('postgres', "SELECT count(*) FROM items");
-is(count_by_index($standby, 32), "$rows|$rows", 'a later search has the rows of today');
+is(count_by_index($standby, $DIM), "$rows|$rows", 'a later search has the rows of today');
 is(check_sound($standby, 'items_v'), 'true', 'sound');
 $primary->stop;
 $standby->stop;

@@ -17,9 +17,9 @@ $primary->append_conf('postgresql.conf',
 	"autovacuum = off\nwal_consistency_checking = 'all'\nproxima.background_merge = off\nmax_standby_streaming_delay = -1");
 $primary->start;
 create_table($primary, rows => 400, dim => $dim);
-$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops);
+$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops);
 	CREATE UNLOGGED TABLE brief AS SELECT * FROM items;
-	CREATE INDEX brief_v ON brief USING hnsw (v vector_l2_ops);
+	CREATE INDEX brief_v ON brief USING $METHOD (v vector_l2_ops);
 	CREATE FUNCTION request_merge(regclass) RETURNS text AS '\$libdir/proxima', 'proxima_request_merge' LANGUAGE C STRICT");
 my $next = 401;
 

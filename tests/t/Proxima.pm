@@ -6,13 +6,18 @@ use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(sleep);
-our @EXPORT = qw(create_table add_rows exact_ids index_ids recall check_sound count_by_index start_psql crash_and_start);
+our @EXPORT = qw($METHOD $DIM create_table add_rows exact_ids index_ids recall check_sound count_by_index start_psql crash_and_start);
+
+# The access method that is tested, and dimensions for which it has its own kind of segments: up to 64, rows have no
+# codes, and lists are graphs.
+our $METHOD = $ENV{PROXIMA_METHOD} // 'hnsw';
+our $DIM = $METHOD eq 'ivf' ? 80 : 32;
 
 # A table "items" of vectors around cluster centers. Rows are a function of their id and of $seed.
 sub create_table
 {
 	my ($node, %options) = @_;
-	my $dim = $options{dim} // 32;
+	my $dim = $options{dim} // $DIM;
 	my $kind = $options{kind} // '';
 	$node->safe_psql('postgres', "CREATE EXTENSION IF NOT EXISTS proxima");
 	$node->safe_psql('postgres', qq(

@@ -110,6 +110,11 @@ impl OpenIndex {
 }
 
 impl OpenIndex {
+    /// Rows of all segments that vacuum has not marked.
+    pub fn segment_rows(&self) -> u64 {
+        self.meta.segments().iter().map(|segment| u64::from(segment.live())).sum()
+    }
+
     /// Rows that are in no segment; a guess, which counts pages.
     pub fn pending_rows(&self) -> u64 {
         let per_page = self.meta.pending_entries().map_or(1, |entries| entries.typical_per_page());

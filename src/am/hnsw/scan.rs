@@ -32,7 +32,7 @@ use crate::am::method::Method;
 use crate::am::rerank::{Ranked, Waiting};
 use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
-use crate::guc::lists::{ivf_settings, ivfflat_settings};
+use crate::guc::lists::{Shape, ivf_settings, ivfflat_settings};
 use crate::guc::{self, IterativeScan, ScanSettings};
 use crate::pg::compat;
 use crate::pg::detoast::Detoasted;
@@ -40,6 +40,12 @@ use crate::pg::table::TableRows;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 
+/// Share of the allowed misses that is aimed at where coarse codes tell what is near: they put some of the nearest
+/// behind others, where a query that wants a few rows does not see them.
+const MISSES_COARSE: f64 = 0.6;
+/// Elements of lists that are measured before the first is offered, in proportion to what graphs take: they are beside
+/// each other, and cost less than a look into the table.
+const EXPANSIONS_OF_LISTS: f64 = 4.0;
 /// Bytes of an element that a linear pass holds, its share of the heap included.
 const ELEMENT_BYTES: f64 = 40.0;
 
@@ -271,13 +277,17 @@ unsafe fn start(scan: pg_sys::IndexScanDesc) -> Result<RunningScan, IndexError> 
 /// # Safety
 /// `index` is open, and `open` is what it is made of.
 pub unsafe fn settings(index: pg_sys::Relation, open: &OpenIndex) -> ScanSettings {
-    let lists = open.meta.list_options().map_or(0, |options| options.lists);
+    let Some(options) = open.meta.list_options() else { return guc::hnsw_settings() };
+    let segments = &open.parsed.segments;
+    let lists = match options.lists {
+        0 => segments.iter().map(|segment| segment.header.lists).sum(),
+        lists => lists,
+    };
+    let rows = open.segment_rows() + open.pending_rows();
+    let shape = Shape { lists, rows, has_graphs: segments.iter().any(|segment| !segment.plan.is_flat()) };
     // SAFETY: by the contract.
-    match unsafe { Method::of(index) } {
-        Method::Hnsw => guc::hnsw_settings(),
-        Method::Ivf => ivf_settings(lists),
-        Method::Ivfflat => ivfflat_settings(lists),
-    }
+    let is_pgvectors = unsafe { Method::of(index) } == Method::Ivfflat;
+    if is_pgvectors { ivfflat_settings(&shape) } else { ivf_settings(&shape) }
 }
 
 unsafe fn is_mvcc(snapshot: pg_sys::Snapshot) -> bool {
@@ -306,10 +316,12 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                let recall = Probes::Recall(settings.recall_target as f32);
+                let misses = if is_coarse { MISSES_COARSE } else { 1.0 };
+                let target = 1.0 - (1.0 - settings.recall_target) * misses;
+                let recall = Probes::Recall(target as f32);
                 let probes = settings.probes.map_or(recall, Probes::Lists);
                 for union in UnionQuery::prepare(space, segments, query, probes) {
-                    let effort = effort(settings, segments, |target| union.gamma(segments, target));
+                    let effort = effort(settings, segments, || union.gamma(segments, target as f32));
                     add(SourceKind::Union(union), effort);
                 }
                 for (at, state) in segments.iter().enumerate() {
@@ -360,7 +372,10 @@ impl RunningScan {
             if let Some(row) = waiting.pop(bound) {
                 return Ok(Some(row));
             }
-            let Some((row, _)) = self.next_row(pager)? else { return Ok(None) };
+            // The streams may end with rows that vacuum has marked, and a limit may end the scan before they do.
+            let Some((row, _)) = self.next_row(pager)? else {
+                return Ok(self.waiting.as_mut().and_then(|waiting| waiting.pop(None)));
+            };
             pgrx::check_for_interrupts!();
             if let (Some(distance), Some(waiting)) = (measure(row.tid()), &mut self.waiting) {
                 waiting.push(row.tid(), distance);
@@ -530,24 +545,22 @@ fn rules(settings: &ScanSettings) -> Continuation {
 }
 
 /// The effort for all segments: an explicit candidate list, or what their calibrations say. `gamma`: the stopping
-/// factor for a target. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
-fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn(f32) -> f32) -> Effort {
+/// factor. A scan that is not iterative ends with its candidate list, or behind the lists that it read.
+fn effort(settings: &ScanSettings, segments: &[SegmentState], gamma: impl Fn() -> f32) -> Effort {
     if settings.is_exact {
         return Effort::Exact;
     }
-    let is_off = settings.iterative_scan == IterativeScan::Off;
-    let has_graphs = segments.iter().any(|segment| !segment.plan.is_flat());
-    let of_graphs = (is_off && has_graphs).then_some(guc::EF_SEARCH_DEFAULT as usize);
-    let first_rows = settings.first_rows.filter(|_| is_off).or(of_graphs);
+    let first_rows = settings.first_rows.filter(|_| settings.iterative_scan == IterativeScan::Off);
     match (settings.ef_search, first_rows) {
         (Some(ef), _) => Effort::Pool { ef: ef as usize },
         (None, Some(first_rows)) => Effort::Pool { ef: first_rows },
         (None, None) => {
             let target = settings.recall_target;
             // As many as pgvector's default list has at the default target, in proportion below it.
-            let expansions_min =
-                (f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8)) as u32;
-            Effort::Adaptive { gamma: gamma(target as f32), expansions_min }
+            let of_graphs = f64::from(guc::EF_SEARCH_DEFAULT) * (target / 0.95).min(1.0).powi(8);
+            let has_lists = segments.iter().any(|segment| segment.header.lists > 0);
+            let expansions = of_graphs * if has_lists { EXPANSIONS_OF_LISTS } else { 1.0 };
+            Effort::Adaptive { gamma: gamma(), expansions_min: expansions as u32 }
         }
     }
 }

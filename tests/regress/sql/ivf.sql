@@ -172,6 +172,23 @@ RESET ALL;
 SET enable_seqscan = off;
 DROP TABLE t CASCADE;
 
+-- the farthest rows of the index are dead: those that wait for them are returned all the same
+CREATE TABLE d (id int, val vector(96)) WITH (autovacuum_enabled = off);
+INSERT INTO d SELECT id, dense(id * 20, 96) FROM generate_series(1, 400) id;
+CREATE INDEX d_val ON d USING ivf (val);
+DELETE FROM d WHERE id IN (SELECT id FROM d ORDER BY val <-> dense(0, 96) DESC LIMIT 60);
+VACUUM (INDEX_CLEANUP ON) d;
+SELECT proxima.index_stats('d_val') -> 'dead' AS dead, count(*) FROM (SELECT id FROM d ORDER BY val <-> dense(0, 96)) s;
+DROP TABLE d;
+-- a limit of lists ends a scan, and gives what it has found
+CREATE TABLE d (id int, val vector(3));
+INSERT INTO d SELECT id, ARRAY[id % 31, id % 37, id % 41]::vector FROM generate_series(1, 3000) id;
+CREATE INDEX d_val ON d USING ivf (val) WITH (lists = 10);
+SET ivf.max_probes = 2;
+SELECT count(*) BETWEEN 40 AND 2999 AS some FROM (SELECT id FROM d ORDER BY val <-> '[1,2,3]') s;
+RESET ivf.max_probes;
+DROP TABLE d;
+
 -- zero vectors come last, with NaN
 CREATE TABLE z (id int, val vector(3));
 INSERT INTO z VALUES (1, '[0,0,0]'), (2, '[1,2,3]'), (3, '[1,1,1]'), (4, NULL);

@@ -134,7 +134,8 @@ impl Loaded {
 /// Rows on their way into a loader.
 struct Carrier<'a> {
     space: &'a Space,
-    own: OwnCode,
+    /// How chains hold own vectors.
+    pending: OwnCode,
     origin: Vec<f32>,
     loader: Loader,
     was_dead: Vec<bool>,
@@ -144,6 +145,7 @@ struct Carrier<'a> {
 
 /// A row as pages hold it.
 struct StoredRow<'a> {
+    code: OwnCode,
     own: &'a [u8],
     scale: f32,
     error: f32,
@@ -151,14 +153,14 @@ struct StoredRow<'a> {
 
 impl<'a> Carrier<'a> {
     fn new(space: &'a Space, meta: &Meta, keep: Option<&[f32]>) -> Result<Self, PageError> {
-        let own = meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
+        let pending = meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
         let mut loader = Loader::new(space);
         if let Some(centroid) = keep {
             loader.prefer_centroid(centroid);
         }
         Ok(Self {
             space,
-            own,
+            pending,
             origin: vec![0.0; space.width()],
             loader,
             was_dead: Vec::new(),
@@ -192,7 +194,7 @@ impl<'a> Carrier<'a> {
         if tid.flags & (TID_FIRST | TID_LAST) != 0 {
             return self.loader.push_unranked(tid);
         }
-        let row = StoredRow { own, scale: entry.scale, error: entry.error };
+        let row = StoredRow { code: self.pending, own, scale: entry.scale, error: entry.error };
         self.push(&row, origin, tid.tid())
     }
 
@@ -211,7 +213,7 @@ impl<'a> Carrier<'a> {
         let mut result = Ok(());
         for_each_node(pager, self.space, state, &mut |node, own| {
             let rows = &ranked[node.row_start as usize..][..node.row_count as usize];
-            let row = StoredRow { own, scale: node.scale, error: node.error };
+            let row = StoredRow { code: state.plan.own(), own, scale: node.scale, error: node.error };
             for entry in rows.iter().filter(|entry| !entry.is_dead()) {
                 if result.is_ok() {
                     result = self.push(&row, &state.centroid, entry.tid());
@@ -235,7 +237,7 @@ impl<'a> Carrier<'a> {
     }
 
     fn push(&mut self, row: &StoredRow<'_>, centroid: &[f32], tid: HeapTid) -> Result<(), TryReserveError> {
-        match self.own {
+        match row.code {
             OwnCode::Residual(encoding) => {
                 Kernels::get().coded(encoding).decode(row.own, row.scale, &mut self.residual);
                 let placed = self.space.restore(&mut self.residual, centroid);

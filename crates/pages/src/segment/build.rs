@@ -6,7 +6,7 @@ use ann::Metric;
 use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
 use super::calibrate::{self, Truth};
-use super::encode::{EncodedNodes, Loader, byte_dim_min, make_lists};
+use super::encode::{EncodedNodes, Loader, TRAINING_ROWS, byte_dim_min, make_lists};
 use super::read::SegmentState;
 use super::write::{pages_needed, without_edges, write_header, write_pages};
 use crate::error::PageError;
@@ -96,20 +96,38 @@ pub fn node_plan(space: &Space, m: usize) -> NodePlan {
     NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
 
+/// The shape of the nodes of a segment.
+fn shape(space: &Space, options: &BuildOptions) -> NodePlan {
+    let plan = node_plan(space, options.m);
+    let flat = match options.navigator {
+        Navigator::Graph => None,
+        Navigator::Flat => plan.flat(),
+        Navigator::Lists(lists) => plan.flat().map(|flat| flat.with_own(lists.own)),
+    };
+    flat.unwrap_or(plan)
+}
+
 /// Memory in bytes per row that loading and building take at most, for deciding when a segment is full. Sparse
 /// vectors take [`Loader::varying_bytes`] besides.
 pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
-    let plan = node_plan(space, options.m);
-    let params = params(options, &plan, 1 << 16);
+    let plan = shape(space, options);
     let rows = 1 << 16;
     let byte_dim = byte_dim_min(space) + 64;
     let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
+    let working = match lists_wanted(options, rows).filter(|_| plan.is_flat()) {
+        Some(lists) => {
+            let sample = (lists * TRAINING_ROWS).min(rows);
+            let params = ann::lists::Params { lists, seed: options.seed };
+            ann::lists::working_bytes(sample, byte_dim, &params) + (sample * byte_dim) as u64
+        }
+        None => ann::build::working_bytes(rows, byte_dim, &params(options, &plan, rows)),
+    };
     let load = match space.element() {
         Element::Float4 | Element::Float2 => 4 * space.dim() + 16,
         Element::Bit => space.padded_dim() / 8 + 24,
         Element::Sparse => 32,
     };
-    let build = codes as u64 + ann::build::working_bytes(rows, byte_dim, &params) / rows as u64;
+    let build = codes as u64 + working / rows as u64;
     build.max((load + codes) as u64)
 }
 
@@ -135,16 +153,11 @@ pub fn prepare(
     options: &BuildOptions,
     control: &Control,
 ) -> Result<Prepared, BuildError> {
-    let plan = node_plan(space, options.m);
-    let flat = match options.navigator {
-        Navigator::Graph => None,
-        Navigator::Flat => plan.flat(),
-        Navigator::Lists(lists) => plan.flat().map(|flat| flat.with_own(lists.own)),
-    };
-    let mut nodes = loader.encode(space, flat.unwrap_or(plan), control)?;
+    let plan = shape(space, options);
+    let mut nodes = loader.encode(space, plan, control)?;
     let build_space = build_space(space);
     let (graph, calibration);
-    if flat.is_some() {
+    if plan.is_flat() {
         let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
         let (mut order, mut list_of) = ((0..count).collect(), Vec::new());
         if let Some(wanted) = lists_wanted(options, nodes.count()) {

@@ -9,7 +9,7 @@ use crate::plan::OwnCode;
 use crate::space::Space;
 
 /// Rows that a list's centroid is trained on, at most.
-const TRAINING_ROWS: usize = 64;
+pub const TRAINING_ROWS: usize = 64;
 /// Share of set bits from which on a list of bit strings has the bit.
 const BIT_IS_SET: f32 = 0.5;
 

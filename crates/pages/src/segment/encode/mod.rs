@@ -25,7 +25,7 @@ use crate::tids::HeapTid;
 pub use chunk::ByteCode;
 use chunk::{Chunk, encode_chunks};
 use collapse::collapse;
-pub use lists::make_lists;
+pub use lists::{TRAINING_ROWS, make_lists};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
