@@ -1,8 +1,8 @@
 //! `make bench`: recall beside every speed, on real embeddings.
 //!
-//! For each data set: load, then for each kind of index build, size, and for each effort the recall@10 of all queries
-//! against exact answers and the queries per second that pgbench reaches with prepared statements from one client.
-//! Results are tables on standard output, with targets that are met or not, and a plot of recall over speed.
+//! For each data set and each kind of index: load, build, size, and for each effort the recall@10 of all queries against
+//! exact answers and the queries per second that pgbench reaches with prepared statements from one client. Indexes
+//! take turns, so that a machine that becomes slower or faster is fair to all of them. Results are tables on standard output, with targets that are met or not, and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
 mod plot;
@@ -17,6 +17,9 @@ use bench::dataset::Dataset;
 use bench::index::Kind;
 use bench::measure::{self, Effort, Point};
 use report::Measured;
+
+/// Runs of pgbench, of which the best counts.
+const ROUNDS: u32 = 2;
 
 /// What the program was asked for.
 struct Options {
@@ -60,43 +63,73 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
     Ok(options)
 }
 
+/// An index, in a schema of its own beside the others.
+struct Subject {
+    schema: String,
+    client: Client,
+    efforts: Vec<Effort>,
+    measured: Measured,
+}
+
 fn run(folder: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
     let data = Dataset::read(folder)?;
-    let mut client = measure::connect()?;
     println!(
         "\n## {}: {} rows of {} dimensions, {} queries",
         data.name, data.rows.count, data.rows.dim, data.queries.count
     );
-    let loading = measure::load(&mut client, &data)?;
-    println!("load (binary COPY) {loading:.2} s");
-    let mut all = Vec::new();
-    for kind in &options.kinds {
-        all.push(measure_one(&mut client, &data, kind, options.seconds)?);
+    let mut subjects = Vec::new();
+    for (at, kind) in options.kinds.iter().enumerate() {
+        subjects.push(make(&data, format!("bench_{at}"), kind)?);
     }
-    println!("\n{}\n{}", report::indexes(&all), report::targets(&all, data.rows.count));
+    let efforts = subjects.iter().map(|subject| subject.efforts.len()).max().unwrap_or(0);
+    for round in 0..ROUNDS {
+        for at in 0..efforts {
+            for subject in &mut subjects {
+                measure_effort(&data, subject, at, round, options.seconds)?;
+            }
+        }
+    }
+    let all: Vec<Measured> = subjects.into_iter().map(|subject| subject.measured).collect();
+    println!(
+        "\n{}\n{}\n{}",
+        report::indexes(&all),
+        report::efforts(&all),
+        report::targets(&all, data.rows.count)
+    );
     let path = options.out.join(format!("{}.svg", data.name));
     std::fs::write(&path, plot::recall_over_speed(&data.name, &all))?;
     println!("plot: {}", path.display());
     Ok(())
 }
 
-fn measure_one(
-    client: &mut Client,
-    data: &Dataset,
-    kind: &Kind,
-    seconds: u32,
-) -> Result<Measured, Box<dyn Error>> {
-    let build = measure::build(client, &kind.create_index)?;
-    let bytes_per_row = measure::index_bytes(client)? / data.rows.count as f64;
+fn make(data: &Dataset, schema: String, kind: &Kind) -> Result<Subject, Box<dyn Error>> {
+    let mut client = measure::connect_to(&schema)?;
+    let load = measure::load(&mut client, data)?;
+    let build = measure::build(&mut client, &kind.create_index)?;
+    println!("{}: load (binary COPY) {load:.2} s, build {build:.2} s", kind.label);
+    let bytes_per_row = measure::index_bytes(&mut client)? / data.rows.count as f64;
     let share = bytes_per_row / (4 * data.rows.dim) as f64;
-    let latency = measure::latency(client, data)?;
-    println!("\n### {}\n\n| effort | recall@10 | queries/s |\n|---|---:|---:|", kind.label);
-    let mut points = Vec::new();
-    for effort in Effort::all(client, kind.method) {
-        let recall = measure::recall(client, data, &effort)?;
-        let speed = measure::speed(data, &effort, seconds)?;
-        println!("| {} | {recall:.4} | {speed:.0} |", effort.label());
-        points.push(Point { effort, recall, speed });
+    let latency = measure::latency(&mut client, data)?;
+    let efforts = Effort::all(&mut client, kind.method);
+    let measured = Measured { kind: kind.clone(), build, bytes_per_row, share, latency, points: Vec::new() };
+    Ok(Subject { schema, client, efforts, measured })
+}
+
+/// Measures the effort at this place, if there is one: recall in the first round, the best speed in all.
+fn measure_effort(
+    data: &Dataset,
+    subject: &mut Subject,
+    at: usize,
+    round: u32,
+    seconds: u32,
+) -> Result<(), Box<dyn Error>> {
+    let Some(&effort) = subject.efforts.get(at) else { return Ok(()) };
+    let points = &mut subject.measured.points;
+    if round == 0 {
+        let recall = measure::recall(&mut subject.client, data, &effort)?;
+        points.push(Point { effort, recall, speed: 0.0 });
     }
-    Ok(Measured { kind: kind.clone(), build, bytes_per_row, share, latency, points })
+    let speed = measure::speed(data, &subject.schema, &effort, seconds)?;
+    points[at].speed = points[at].speed.max(speed);
+    Ok(())
 }

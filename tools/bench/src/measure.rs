@@ -41,7 +41,7 @@ impl Effort {
         let mut all = vec![Self::Defaults];
         let has_targets = client.batch_execute("LOAD 'proxima'; SHOW proxima.recall_target").is_ok();
         if has_targets {
-            all.extend([0.8, 0.9, 0.98, 0.99].map(Self::RecallTarget));
+            all.extend([0.9, 0.99].map(Self::RecallTarget));
         }
         let (setting, values) = method.effort();
         all.extend(values.iter().map(|&value| Self::Explicit(setting, value)));
@@ -72,9 +72,31 @@ impl Effort {
 /// # Errors
 /// If there is no server.
 pub fn connect() -> Result<Client, Box<dyn Error>> {
+    connect_with("")
+}
+
+/// The same, to a schema of this name, which is made anew: tables that stand beside each other have the same names.
+///
+/// # Errors
+/// If there is no server.
+pub fn connect_to(schema: &str) -> Result<Client, Box<dyn Error>> {
+    let mut client = connect_with(&search_path(schema))?;
+    client.batch_execute(&format!(
+        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE"
+    ))?;
+    client.batch_execute(&format!("CREATE SCHEMA {schema}"))?;
+    Ok(client)
+}
+
+/// The option of a connection that finds the tables of a schema.
+fn search_path(schema: &str) -> String {
+    format!("-c search_path={schema},public")
+}
+
+fn connect_with(options: &str) -> Result<Client, Box<dyn Error>> {
     let value = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let parameters = format!(
-        "host='{}' port='{}' user='{}' dbname='{}'",
+        "host='{}' port='{}' user='{}' dbname='{}' options='{options}'",
         value("PGHOST", "/var/run/postgresql"),
         value("PGPORT", "5432"),
         value("PGUSER", "postgres"),
@@ -90,11 +112,10 @@ pub fn connect() -> Result<Client, Box<dyn Error>> {
 pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> {
     let has_vector = "SELECT to_regtype('vector') IS NOT NULL";
     if !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
-        client.batch_execute("CREATE EXTENSION proxima")?;
+        client.batch_execute("CREATE EXTENSION proxima SCHEMA public")?;
     }
     client.batch_execute(&format!(
-        "DROP TABLE IF EXISTS items, queries;
-         CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
+        "CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
          CREATE TABLE queries (id int PRIMARY KEY, embedding vector({dim}));",
         dim = data.rows.dim
     ))?;
@@ -129,16 +150,12 @@ fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<
     Ok(())
 }
 
-/// Builds the index, in the place of the one before; returns the seconds.
+/// Builds the index; returns the seconds.
 ///
 /// # Errors
 /// What the server raises.
 pub fn build(client: &mut Client, create_index: &str) -> Result<f64, Box<dyn Error>> {
-    let others = "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'items'::regclass AND NOT indisprimary";
-    for index in client.query(others, &[])? {
-        client.batch_execute(&format!("DROP INDEX {}", index.get::<_, &str>(0)))?;
-    }
-    client.batch_execute("RESET ALL; SET maintenance_work_mem = '2GB'")?;
+    client.batch_execute("SET maintenance_work_mem = '2GB'")?;
     client.batch_execute("CHECKPOINT")?;
     let start = Instant::now();
     client.batch_execute(create_index)?;
@@ -203,11 +220,11 @@ pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dy
     Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
 }
 
-/// Queries per second of one pgbench client with prepared statements: the best of two runs.
+/// Queries per second of one pgbench client with prepared statements, in a schema.
 ///
 /// # Errors
 /// If pgbench fails.
-pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
+pub fn speed(data: &Dataset, schema: &str, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
     let script = std::env::temp_dir().join(format!("proxima-bench-{}.sql", std::process::id()));
     std::fs::write(
         &script,
@@ -219,19 +236,15 @@ pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<d
     )?;
     let pgbench = std::env::var("PGBENCH").unwrap_or_else(|_| "pgbench".to_owned());
     let options = effort.setting().map_or_else(String::new, |setting| format!("-c {setting}"));
-    let mut best = 0.0f64;
-    for _ in 0..2 {
-        let output = Command::new(&pgbench)
-            .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
-            .arg(&script)
-            .arg(format!("--time={seconds}"))
-            .env("PGOPTIONS", format!("-c enable_seqscan=off {options}"))
-            .output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let speed =
-            text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        best = best.max(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?);
-    }
+    let path = search_path(schema);
+    let output = Command::new(&pgbench)
+        .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
+        .arg(&script)
+        .arg(format!("--time={seconds}"))
+        .env("PGOPTIONS", format!("-c enable_seqscan=off {path} {options}"))
+        .output()?;
     std::fs::remove_file(&script)?;
-    Ok(best)
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let speed = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    Ok(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?)
 }

@@ -80,6 +80,31 @@ pub fn indexes(all: &[Measured]) -> String {
     text
 }
 
+/// One line for each effort, one column for each index: recall, and queries per second.
+pub fn efforts(all: &[Measured]) -> String {
+    let mut text = "| effort |".to_owned();
+    all.iter().for_each(|one| text += &format!(" {} |", one.kind.label));
+    text += &format!("\n|---|{}\n", "---:|".repeat(all.len()));
+    let mut efforts: Vec<Effort> = Vec::new();
+    for point in all.iter().flat_map(|one| &one.points) {
+        if !efforts.contains(&point.effort) {
+            efforts.push(point.effort);
+        }
+    }
+    for effort in efforts {
+        text += &format!("| {} |", effort.label());
+        for one in all {
+            let point = one.points.iter().find(|point| point.effort == effort);
+            text += &point.map_or_else(
+                || " |".to_owned(),
+                |point| format!(" {:.3} at {:.0} |", point.recall, point.speed),
+            );
+        }
+        text.push('\n');
+    }
+    text
+}
+
 /// One line for each target.
 pub fn targets(all: &[Measured], rows: usize) -> String {
     let mut text = "| target | measured | met |\n|---|---:|---|\n".to_owned();
