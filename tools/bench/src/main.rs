@@ -1,8 +1,9 @@
 //! `make bench`: recall beside every speed, on real embeddings.
 //!
-//! For each data set and each kind of index: load, build, size, and for each effort the recall@10 of all queries against
-//! exact answers and the queries per second that pgbench reaches with prepared statements from one client. Indexes
-//! take turns, so that a machine that becomes slower or faster is fair to all of them. Results are tables on standard output, with targets that are met or not, and a plot of recall over speed.
+//! For each data set and each kind of index: load, build, size, and for each effort the recall@10 of all queries
+//! against exact answers and the queries per second that pgbench reaches with prepared statements from one client.
+//! Indexes take turns, so that a machine that becomes slower or faster is fair to all of them. Results are tables on
+//! standard output, with targets that are met or not, and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
 mod plot;
