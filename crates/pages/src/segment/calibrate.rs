@@ -16,6 +16,7 @@ use ann::Metric;
 use ann::build::{BuildError, Control, Rows, Space as BuildSpace};
 use ann::recall::{self, Queries};
 use ann::search::{Continuation, Effort, Graph, Hop, Measured, Stream};
+use kernels::Encoding;
 
 use super::encode::{EncodedNodes, byte_dim_min};
 use super::read::{SegmentReader, SegmentState};
@@ -139,8 +140,13 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let mut rank_of = vec![0; order.len()];
         order.iter().enumerate().for_each(|(rank, &(_, list))| rank_of[list] = rank);
-        let nearest = nearest(nodes, sample, &to_nodes);
-        ranks.extend(nearest[..RESULTS].iter().map(|&(_, node)| rank_of[list_of[node as usize] as usize]));
+        let rank = |node: u32| rank_of[list_of[node as usize] as usize];
+        if nodes.plan.own().is_rough() {
+            // The builder's distances tell better which are nearest.
+            ranks.extend(sample.candidates[..RESULTS].iter().map(|&node| rank(node)));
+        } else {
+            ranks.extend(nearest(nodes, sample, &to_nodes)[..RESULTS].iter().map(|&(_, node)| rank(node)));
+        }
     }
     let mut curve: Vec<CurvePoint> = Vec::with_capacity(CURVE_POINTS);
     for step in 0..CURVE_POINTS {
@@ -244,11 +250,17 @@ fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Querie
     queries
 }
 
-/// The vector of a node as a query, decoded from its code.
+/// The vector of a node as a query, decoded from its code; from the builder's where the own one loses more.
 fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
     let node = node as usize;
     let own = nodes.own_of(node);
     match nodes.plan.own() {
+        OwnCode::Sign | OwnCode::Residual(Encoding::I2) => {
+            let bytes = &nodes.bytes[node * nodes.byte_dim..][..space.padded_dim()];
+            let codes: Vec<f32> = bytes.iter().map(|&code| f32::from(code)).collect();
+            let placed = space.restore(&mut nodes.byte_code.residual(&codes), &nodes.centroid);
+            Query::new(space, Row::Dense(&placed)).ok()
+        }
         OwnCode::Residual(encoding) => {
             let mut residual = vec![0.0; space.padded_dim()];
             kernels::Kernels::get().coded(encoding).decode(own, nodes.scales[node], &mut residual);
