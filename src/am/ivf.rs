@@ -47,8 +47,8 @@ struct Stored {
 const BITS: WordOption = WordOption {
     name: c"bits",
     text: c"Bits per dimension that the index keeps of a vector",
-    words: &[c"4", c"8"],
-    detail: c"Valid values are 4 and 8.",
+    words: &[c"4", c"1", c"2", c"8"],
+    detail: c"Valid values are 1, 2, 4 and 8.",
 };
 
 const RERANK: WordOption = WordOption {
@@ -122,7 +122,9 @@ pub unsafe fn list_options(index: pg_sys::Relation, element: Element) -> Option<
     let own = match (element, rerank, bits) {
         (Element::Bit, _, _) => OwnCode::Bits,
         (_, 1, _) => OwnCode::Residual(Encoding::F16),
-        (_, _, 1) => OwnCode::Residual(Encoding::I8),
+        (_, _, 1) => OwnCode::Sign,
+        (_, _, 2) => OwnCode::Residual(Encoding::I2),
+        (_, _, 3) => OwnCode::Residual(Encoding::I8),
         _ => OwnCode::Residual(Encoding::I4),
     };
     Some(ListOptions { lists: lists as u32, own })

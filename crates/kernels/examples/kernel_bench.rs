@@ -53,7 +53,7 @@ fn distances(kernels: &Kernels, data: &Data) {
     print("cosine_parts_f32", best_ns(|| kernels.cosine_parts_f32(black_box(a), b)));
     print("l1_f32", best_ns(|| kernels.l1_f32(black_box(a), b)));
     print("l2_squared_f16", best_ns(|| kernels.l2_squared_f16(black_box(h), h)));
-    for encoding in [Encoding::F16, Encoding::I8, Encoding::I4] {
+    for encoding in [Encoding::F16, Encoding::I8, Encoding::I4, Encoding::I2] {
         let coded = kernels.coded(encoding);
         let row = &data.bytes[..encoding.code_bytes(a.len())];
         let l2 = best_ns(|| coded.l2_squared(black_box(a), 0.5, row));
@@ -82,6 +82,7 @@ fn codes(kernels: &Kernels, data: &Data) {
     print("below 32", best_ns(|| kernels.below(black_box(&estimates), 32, 0.5)));
     let mut code = vec![0; data.a.len() / 8];
     print("sign_code", best_ns(|| kernels.sign_code(black_box(&data.a), &mut code)));
+    print("sign_product", best_ns(|| kernels.sign_product(black_box(&code), &data.a)));
     let mut lut = vec![0; 4 * data.a.len()];
     print("fill_lut", best_ns(|| kernels.fill_lut(black_box(&data.a), &mut lut)));
     // Zeros: repeated transforms of anything else would overflow.

@@ -11,6 +11,8 @@ pub enum Encoding {
     I8,
     /// Two per byte, the even index in the low nibble; the code is the nibble minus 7.5.
     I4,
+    /// Four per byte, the first in the lowest bits; the code is the number of the two bits minus 1.5.
+    I2,
 }
 
 impl Encoding {
@@ -20,6 +22,7 @@ impl Encoding {
             Encoding::F16 => 2 * dim,
             Encoding::I8 => dim,
             Encoding::I4 => dim.div_ceil(2),
+            Encoding::I2 => dim.div_ceil(4),
         }
     }
 }

@@ -24,6 +24,7 @@ pub fn codes(encoding: Encoding, row: &[u8], dim: usize) -> Vec<f64> {
         Encoding::F16 => half::f16::from_le_bytes([row[2 * i], row[2 * i + 1]]).to_f64(),
         Encoding::I8 => f64::from(row[i] as i8),
         Encoding::I4 => f64::from(row[i / 2] >> (4 * (i % 2)) & 15) - 7.5,
+        Encoding::I2 => f64::from(row[i / 4] >> (2 * (i % 4)) & 3) - 1.5,
     };
     (0..dim).map(code).collect()
 }

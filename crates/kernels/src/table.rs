@@ -29,18 +29,24 @@ macro_rules! grid {
             = reduce::coded_l2_squared::<_, SignedBytes>;
         coded_l2_squared_i4(q: &[f32], s: f32, row: &[u8]) -> f32
             = reduce::coded_l2_squared::<_, Nibbles>;
+        coded_l2_squared_i2(q: &[f32], s: f32, row: &[u8]) -> f32
+            = reduce::coded_l2_squared::<_, BitPairs>;
         coded_inner_product_f16(q: &[f32], s: f32, row: &[u8]) -> f32
             = reduce::coded_inner_product::<_, HalfBytes>;
         coded_inner_product_i8(q: &[f32], s: f32, row: &[u8]) -> f32
             = reduce::coded_inner_product::<_, SignedBytes>;
         coded_inner_product_i4(q: &[f32], s: f32, row: &[u8]) -> f32
             = reduce::coded_inner_product::<_, Nibbles>;
+        coded_inner_product_i2(q: &[f32], s: f32, row: &[u8]) -> f32
+            = reduce::coded_inner_product::<_, BitPairs>;
         coded_l1_f16(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l1::<_, HalfBytes>;
         coded_l1_i8(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l1::<_, SignedBytes>;
         coded_l1_i4(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l1::<_, Nibbles>;
+        coded_l1_i2(q: &[f32], s: f32, row: &[u8]) -> f32 = reduce::coded_l1::<_, BitPairs>;
         decode_f16(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, HalfBytes>;
         decode_i8(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, SignedBytes>;
         decode_i4(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, Nibbles>;
+        decode_i2(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, BitPairs>;
         dot_i8(a: &[u8], b: &[u8]) -> i32 = bits::dot_i8;
         hamming(a: &[u8], b: &[u8]) -> u64 = bits::hamming;
         jaccard_parts(a: &[u8], b: &[u8]) -> (u64, u64) = bits::jaccard_parts;
@@ -52,6 +58,7 @@ macro_rules! grid {
         rotate(x: &mut [f32], signs: &[u8]) -> () = hadamard::rotate;
         rotate_back(x: &mut [f32], signs: &[u8]) -> () = hadamard::rotate_back;
         sign_code(r: &[f32], code: &mut [u8]) -> (f32, f32) = lut::sign_code;
+        sign_product(code: &[u8], q: &[f32]) -> f32 = lut::sign_product;
         fill_lut(q: &[f32], lut: &mut [u8]) -> (f32, f32) = lut::fill_lut;
     } };
 }
@@ -330,6 +337,17 @@ impl Kernels {
         assert_eq!(r.len(), 8 * code.len(), "code of another dimension");
         call!(self.sign_code(r, code))
     }
+
+    /// Sum of `y_i * q_i`, `y_i` being 1/2 where bit i of the code is set and -1/2 elsewhere (bit i of byte j for
+    /// coordinate 8j + i), with the error bound of the float distances.
+    ///
+    /// # Panics
+    /// If `q.len() != 8 * code.len()`.
+    #[inline]
+    pub fn sign_product(&self, code: &[u8], q: &[f32]) -> f32 {
+        assert_eq!(q.len(), 8 * code.len(), "code of another dimension");
+        call!(self.sign_product(code, q))
+    }
 }
 
 /// Transforms in place: the same bits on every instruction set.
@@ -372,6 +390,7 @@ impl Kernels {
             Encoding::F16 => call!(self.coded_l2_squared_f16(q, s, row)),
             Encoding::I8 => call!(self.coded_l2_squared_i8(q, s, row)),
             Encoding::I4 => call!(self.coded_l2_squared_i4(q, s, row)),
+            Encoding::I2 => call!(self.coded_l2_squared_i2(q, s, row)),
         }
     }
 
@@ -380,6 +399,7 @@ impl Kernels {
             Encoding::F16 => call!(self.coded_inner_product_f16(q, s, row)),
             Encoding::I8 => call!(self.coded_inner_product_i8(q, s, row)),
             Encoding::I4 => call!(self.coded_inner_product_i4(q, s, row)),
+            Encoding::I2 => call!(self.coded_inner_product_i2(q, s, row)),
         }
     }
 
@@ -388,6 +408,7 @@ impl Kernels {
             Encoding::F16 => call!(self.coded_l1_f16(q, s, row)),
             Encoding::I8 => call!(self.coded_l1_i8(q, s, row)),
             Encoding::I4 => call!(self.coded_l1_i4(q, s, row)),
+            Encoding::I2 => call!(self.coded_l1_i2(q, s, row)),
         }
     }
 
@@ -396,6 +417,7 @@ impl Kernels {
             Encoding::F16 => call!(self.decode_f16(row, s, out)),
             Encoding::I8 => call!(self.decode_i8(row, s, out)),
             Encoding::I4 => call!(self.decode_i4(row, s, out)),
+            Encoding::I2 => call!(self.decode_i2(row, s, out)),
         }
     }
 }

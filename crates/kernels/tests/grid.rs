@@ -6,7 +6,7 @@ use kernels::{Encoding, Estimate, Kernels, reference};
 use proptest::prelude::*;
 
 const LENGTHS: std::ops::RangeInclusive<usize> = 0..=130;
-const ENCODINGS: [Encoding; 3] = [Encoding::F16, Encoding::I8, Encoding::I4];
+const ENCODINGS: [Encoding; 4] = [Encoding::F16, Encoding::I8, Encoding::I4, Encoding::I2];
 
 /// A small generator of our own: the tests repeat exactly.
 struct Random(u64);
@@ -325,6 +325,8 @@ fn sign_codes_and_tables() {
                 let estimate = f64::from(sum) * f64::from(scale) + f64::from(bias);
                 let error = (estimate - reference::sign_product(&code, q)).abs();
                 assert!(error <= 0.51 * f64::from(scale) * (dim / 4) as f64 + 1e-4, "{isa} {dim}");
+                let product = kernels.sign_product(&code, q);
+                assert_near(product, reference::sign_product(&code, q), l1 / 2.0, dim, isa);
             }
         }
     }

@@ -29,6 +29,8 @@ pub enum OwnCode {
     Bits,
     /// The address of the sparse vector.
     Elsewhere,
+    /// Nothing: the 1-bit code on a router says all. Only in flat segments.
+    Sign,
 }
 
 impl OwnCode {
@@ -40,6 +42,8 @@ impl OwnCode {
             Self::Residual(Encoding::I4) => 3,
             Self::Bits => 4,
             Self::Elsewhere => 5,
+            Self::Sign => 6,
+            Self::Residual(Encoding::I2) => 7,
         }
     }
 
@@ -51,6 +55,8 @@ impl OwnCode {
             3 => Some(Self::Residual(Encoding::I4)),
             4 => Some(Self::Bits),
             5 => Some(Self::Elsewhere),
+            6 => Some(Self::Sign),
+            7 => Some(Self::Residual(Encoding::I2)),
             _ => None,
         }
     }
@@ -58,7 +64,7 @@ impl OwnCode {
     /// Whether rows of this element are stored so.
     pub fn is_of(self, element: Element) -> bool {
         match self {
-            Self::Residual(_) => matches!(element, Element::Float4 | Element::Float2),
+            Self::Residual(_) | Self::Sign => matches!(element, Element::Float4 | Element::Float2),
             Self::Bits => element == Element::Bit,
             Self::Elsewhere => element == Element::Sparse,
         }
@@ -66,7 +72,13 @@ impl OwnCode {
 
     /// Whether it loses so much that a scan has to look at the rows before it can order them.
     pub fn is_coarse(self) -> bool {
-        matches!(self, Self::Residual(Encoding::I4 | Encoding::I8))
+        self.is_rough() || matches!(self, Self::Residual(Encoding::I4 | Encoding::I8))
+    }
+
+    /// Whether it loses so much that it can't tell which rows are nearest. Only merges of an index that holds coarse
+    /// codes make such, and never graphs.
+    pub fn is_rough(self) -> bool {
+        matches!(self, Self::Residual(Encoding::I2) | Self::Sign)
     }
 
     /// Bytes in a node.
@@ -75,6 +87,7 @@ impl OwnCode {
             Self::Residual(encoding) => quant::self_code::code_bytes(encoding, padded_dim),
             Self::Bits => padded_dim / 8,
             Self::Elsewhere => size_of::<VectorAddress>(),
+            Self::Sign => 0,
         }
     }
 }
@@ -120,7 +133,8 @@ impl NodePlan {
     pub fn from_parts(padded_dim: usize, lanes: usize, own: u8, inline: u8) -> Option<Self> {
         let own = OwnCode::from_number(own)?;
         let is_whole = lanes.is_multiple_of(8) && padded_dim.is_multiple_of(64);
-        let is_sound = is_whole && lanes <= 208 && (lanes > 0 || inline == 1) && inline <= 1;
+        let is_shape = lanes == 0 && inline == 1 || lanes > 0 && inline <= 1 && !own.is_rough();
+        let is_sound = is_whole && lanes <= 208 && is_shape;
         let plan = Self { padded_dim, lanes, own, inline: inline == 1 };
         (is_sound && plan.nodes_per_page() > 0).then_some(plan)
     }
@@ -139,7 +153,7 @@ impl NodePlan {
     /// bits what most of a list's nodes have.
     pub fn of_lists(&self) -> Self {
         let own = match self.own {
-            OwnCode::Residual(_) => OwnCode::Residual(Encoding::F16),
+            OwnCode::Residual(_) | OwnCode::Sign => OwnCode::Residual(Encoding::F16),
             own => own,
         };
         Self { own, lanes: 0, ..*self }
@@ -250,6 +264,12 @@ impl RouterPlan {
     pub fn new(padded_dim: usize) -> Self {
         let code_bytes = padded_dim / 8;
         Self { code_bytes, lanes: CONTENT_BYTES / (code_bytes + 4) / 8 * 8 }
+    }
+
+    /// Bytes of a code.
+    #[inline]
+    pub fn code_bytes(&self) -> usize {
+        self.code_bytes
     }
 
     /// Nodes of a router: a multiple of 8.

@@ -18,7 +18,7 @@ use pages::row::Element;
 use pages::segment::build::Navigator;
 
 /// What is damaged: each element has pages of its own shape.
-const CASES: [Case; 9] = [
+const CASES: [Case; 11] = [
     (Element::Float4, Metric::L2, 70, Navigator::Graph),
     (Element::Bit, Metric::Hamming, 200, Navigator::Graph),
     (Element::Sparse, Metric::L2, 5_000, Navigator::Graph),
@@ -27,6 +27,8 @@ const CASES: [Case; 9] = [
     (Element::Bit, Metric::Hamming, 200, Navigator::Flat),
     (Element::Sparse, Metric::L2, 5_000, Navigator::Flat),
     (Element::Float4, Metric::L2, 70, lists(OwnCode::Residual(Encoding::I4))),
+    (Element::Float4, Metric::InnerProduct, 70, lists(OwnCode::Residual(Encoding::I2))),
+    (Element::Float4, Metric::L2, 70, lists(OwnCode::Sign)),
     (Element::Bit, Metric::Hamming, 200, lists(OwnCode::Bits)),
 ];
 

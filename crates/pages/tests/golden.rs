@@ -374,14 +374,19 @@ const LISTS_SEGMENT: [&str; 7] = [
     "v1_listed_segment.hex",
 ];
 
-fn flat_index(has_lists: bool) -> MemPager {
+/// Those pages that differ when nodes have no codes of their own.
+const SIGNED_SEGMENT: [(u32, &str); 2] = [(2, "v1_signed_nodes.hex"), (7, "v1_signed_segment.hex")];
+
+/// `own`: with lists of such codes.
+fn flat_index(own: Option<OwnCode>) -> MemPager {
     let pager = MemPager::new();
-    let options = ListOptions { lists: 5, own: OwnCode::Residual(Encoding::I4) };
-    let mut meta = Meta::new(&MetaParams { lists: has_lists.then_some(options), ..params(1, 1) });
+    let has_lists = own.is_some();
+    let options = own.map(|own| ListOptions { lists: 5, own });
+    let mut meta = Meta::new(&MetaParams { lists: options, ..params(1, 1) });
     let mut bytes = [0; PAGE_SIZE];
     meta.store_new(&mut bytes);
     (&pager).append(&bytes).expect("room");
-    let (plan, count) = (plan(0, if has_lists { 3 } else { 1 }, 1), 40);
+    let (plan, count) = (plan(0, own.map_or(1, OwnCode::number), 1), 40);
     let lists = EncodedNodes {
         row_offsets: vec![0, 7, 8, 20, 39, 40],
         row_tids: Vec::new(),
@@ -420,8 +425,9 @@ fn flat_index(has_lists: bool) -> MemPager {
 
 #[test]
 fn pages_of_a_flat_segment_are_the_golden_ones() {
-    for (has_lists, names) in [(false, &FLAT_SEGMENT[..]), (true, &LISTS_SEGMENT)] {
-        let pager = flat_index(has_lists);
+    let own = OwnCode::Residual(Encoding::I4);
+    for (own, names) in [(None, &FLAT_SEGMENT[..]), (Some(own), &LISTS_SEGMENT)] {
+        let pager = flat_index(own);
         assert_eq!(pager.block_count() as usize, 1 + names.len());
         for (at, name) in names.iter().enumerate() {
             compare(name, &pager.read(1 + at as u32).expect("there"));
@@ -430,6 +436,17 @@ fn pages_of_a_flat_segment_are_the_golden_ones() {
         assert!(report.is_sound(), "{report:?}");
         assert_eq!((report.nodes, report.segment_rows, report.free_blocks), (40, 42, 0));
     }
+}
+
+#[test]
+fn pages_without_own_codes_are_the_golden_ones() {
+    let pager = flat_index(Some(OwnCode::Sign));
+    for (block, name) in SIGNED_SEGMENT {
+        compare(name, &pager.read(block).expect("there"));
+    }
+    let report = check(&pager, &Clock::default());
+    assert!(report.is_sound(), "{report:?}");
+    assert_eq!((report.nodes, report.segment_rows), (40, 42));
 }
 
 #[test]

@@ -20,7 +20,11 @@ const ROWS: usize = 6_000;
 const EFFORT: Effort = Effort::Adaptive { gamma: 1.7, expansions_min: 0 };
 
 fn lists(lists: u32, encoding: Encoding) -> Navigator {
-    Navigator::Lists(ListOptions { lists, own: OwnCode::Residual(encoding) })
+    of(lists, OwnCode::Residual(encoding))
+}
+
+fn of(lists: u32, own: OwnCode) -> Navigator {
+    Navigator::Lists(ListOptions { lists, own })
 }
 
 fn build(metric: Metric, navigator: Navigator) -> (Index, Vec<Value>, Vec<Value>) {
@@ -85,14 +89,20 @@ fn lists_are_as_many_as_suit_the_rows() {
 /// The rows whose likely bounds say that they may be among the nearest ten are few, and the ten are among them.
 #[test]
 fn coarse_codes_leave_few_rows_to_be_looked_at() {
+    let codes = [
+        (OwnCode::Sign, 400.0),
+        (OwnCode::Residual(Encoding::I2), 200.0),
+        (OwnCode::Residual(Encoding::I4), 60.0),
+        (OwnCode::Residual(Encoding::I8), 16.0),
+    ];
     for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
-        for (encoding, most) in [(Encoding::I4, 60.0), (Encoding::I8, 16.0)] {
-            let (index, rows, queries) = build(metric, lists(50, encoding));
+        for (own, most) in codes {
+            let (index, rows, queries) = build(metric, of(50, own));
             let (mut looked_at, mut outside, mut hits) = (0, 0, 0);
             for query in &queries {
                 let distance = |row: usize| rows[row].distance(metric, query);
                 let mut nearest: Vec<f64> = Vec::new();
-                for (lower, upper, row) in offered(&index, query, Probes::Lists(50), 400) {
+                for (lower, upper, row) in offered(&index, query, Probes::Lists(50), ROWS) {
                     if nearest.len() >= 10 && nearest[9] < lower {
                         break;
                     }
@@ -106,7 +116,7 @@ fn coarse_codes_leave_few_rows_to_be_looked_at() {
                 hits += nearest.iter().take(10).filter(|&&found| found <= distances[9] + 1e-9).count();
             }
             let per_query = looked_at as f64 / queries.len() as f64;
-            let case = format!("{metric:?} {encoding:?}: {per_query} rows, {outside} outside, {hits} hits");
+            let case = format!("{metric:?} {own:?}: {per_query} rows, {outside} outside, {hits} hits");
             assert!(hits * 100 >= 98 * 10 * queries.len(), "{case}");
             assert!((10.0..most).contains(&per_query), "{case}");
             assert!(outside * 20 <= looked_at, "{case}");
@@ -117,9 +127,11 @@ fn coarse_codes_leave_few_rows_to_be_looked_at() {
 /// Whoever goes on gets every row, also from lists that were not due.
 #[test]
 fn every_row_is_offered_in_the_end() {
-    let (index, _, queries) = build(Metric::L2, lists(64, Encoding::I4));
-    let mut found: Vec<usize> =
-        offered(&index, &queries[0], Probes::Lists(1), usize::MAX).iter().map(|found| found.2).collect();
-    found.sort_unstable();
-    assert_eq!(found, (0..ROWS).collect::<Vec<_>>());
+    for own in [OwnCode::Residual(Encoding::I4), OwnCode::Sign] {
+        let (index, _, queries) = build(Metric::L2, of(64, own));
+        let mut found: Vec<usize> =
+            offered(&index, &queries[0], Probes::Lists(1), usize::MAX).iter().map(|found| found.2).collect();
+        found.sort_unstable();
+        assert_eq!(found, (0..ROWS).collect::<Vec<_>>(), "{own:?}");
+    }
 }

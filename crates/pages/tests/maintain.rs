@@ -3,7 +3,7 @@
 mod common;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ann::Metric;
 use ann::search::Effort;
@@ -11,10 +11,16 @@ use common::{Clock, Index, Maintainer, Random, Value, clustered, values_of};
 use kernels::Encoding;
 use pages::check::check;
 use pages::format::meta::{self, ListOptions};
+use pages::format::page;
+use pages::format::router::RouterView;
 use pages::maintain::{Outcome, Step, usage};
 use pages::pager::Pager;
 use pages::plan::OwnCode;
 use pages::row::Element;
+use pages::segment::build::Navigator;
+use pages::segment::nodes::for_each_node;
+use pages::tids;
+use quant::rabitq::from_bf16;
 
 const CASES: [(Element, Metric, usize); 5] = [
     (Element::Float4, Metric::Cosine, 72),
@@ -81,6 +87,96 @@ fn rows_survive_flushes_and_merges_with_true_bounds() {
             assert_bounds(&index, metric, &rows, &rows[11]);
             let merged = index.meta().segments()[0];
             assert_eq!(merged.navigator == meta::LISTS, lists.is_some(), "{element:?} {metric:?}");
+        }
+    }
+}
+
+/// Coarse codes bound distances only likely, but rows survive as well.
+#[test]
+fn rows_with_coarse_codes_survive_merges() {
+    let owns = [Encoding::I8, Encoding::I4, Encoding::I2].map(OwnCode::Residual);
+    for own in owns.into_iter().chain([OwnCode::Sign]) {
+        for (metric, dim) in [(Metric::Cosine, 72), (Metric::InnerProduct, 128)] {
+            let rows = values_of(Element::Float4, 900, dim, 6, 3);
+            let index = Index::build_values(Element::Float4, metric, dim, &[&rows[..300]]);
+            let index = index.with_lists(Some(ListOptions { own, ..LISTS }));
+            let clock = Clock::default();
+            for (row, value) in rows.iter().enumerate().skip(300) {
+                index.insert_value(row, row, value).expect("room");
+                if row % 200 == 0 {
+                    quiet(&index, &clock);
+                }
+            }
+            index.delete(|row| row % 5 == 2).expect("sound");
+            quiet(&index, &clock);
+            assert_sound(&index, &clock);
+            let expected: Vec<usize> = (0..900).filter(|row| row % 5 != 2).collect();
+            assert_eq!(found(&index, &rows[7]), expected, "{own:?} {metric:?}");
+        }
+    }
+}
+
+/// What the index has of each row where its 1-bit code is all: the code, the norm that follows from scale and error,
+/// and the factors of the estimate.
+fn signs(index: &Index) -> BTreeMap<usize, (Vec<u8>, f64, [f32; 2])> {
+    let state = index.segments().expect("sound").remove(0);
+    assert_eq!((state.plan.own(), index.meta().segments().len()), (OwnCode::Sign, 1));
+    let (mut rows, mut signs, mut node) = (Vec::new(), BTreeMap::new(), 0);
+    let header = &state.header;
+    let mut row = 0;
+    while row < header.rows {
+        row = tids::read(&index.pager, state.segment, header, row..header.rows, &mut rows).expect("sound");
+    }
+    let dim = index.space.padded_dim() as f64;
+    for_each_node(&index.pager, &index.space, &state, &mut |own, code| {
+        let plan = state.plan.routers();
+        let (router, lane) = (node / plan.lanes(), node % plan.lanes());
+        let page = index.pager.read(header.block_of(header.router_page + router as u32)).expect("there");
+        let (batch, place) = plan.place_of(lane);
+        let (add, mul) = RouterView::new(plan, page::content(&page)).factors(batch);
+        let factor = |from: &[u8]| from_bf16(u16::from_ne_bytes([from[2 * place], from[2 * place + 1]]));
+        let square = f64::from(own.scale).powi(2) * dim + f64::from(own.error).powi(2);
+        assert_eq!(own.row_count, 1);
+        let tid = rows[own.row_start as usize].tid();
+        signs.insert(common::row_of_tid(tid), (code.to_vec(), square, [factor(add), factor(mul)]));
+        node += 1;
+    })
+    .expect("sound");
+    signs
+}
+
+/// While the centroid is kept, a row's code and what is known of its length stay as they are, however often it moves:
+/// what the code lost is carried along.
+#[test]
+fn sign_codes_stay_the_same_through_merges() {
+    for (metric, dim) in [(Metric::L2, 128), (Metric::Cosine, 192), (Metric::InnerProduct, 64 * 5)] {
+        let rows = clustered(1_200, dim, 5, 21);
+        let own = OwnCode::Sign;
+        let lists = ListOptions { own, ..LISTS };
+        let index = Index::build_segments(
+            Element::Float4,
+            metric,
+            dim,
+            &[(&rows.iter().cloned().map(Value::Dense).collect::<Vec<_>>()[..], Navigator::Lists(lists))],
+        );
+        let index = index.with_lists(Some(lists));
+        let clock = Clock::default();
+        let before = signs(&index);
+        for round in 0..3 {
+            index.delete(|row| row % 40 == round).expect("sound");
+            quiet(&index, &clock);
+            assert_sound(&index, &clock);
+            let after = signs(&index);
+            assert_eq!(after.len(), 1_200 - 30 * (round + 1));
+            for (row, (code, square, factors)) in &after {
+                let (old_code, old_square, old_factors) = &before[row];
+                assert_eq!(code, old_code, "{metric:?} {row} in round {round}");
+                assert!((square / old_square - 1.0).abs() < 1e-4, "{metric:?} {row}: {square} {old_square}");
+                for (new, old) in factors.iter().zip(old_factors) {
+                    // The next bfloat16 at most.
+                    assert!((new - old).abs() <= old.abs() / 128.0, "{metric:?} {row}: {new} {old}");
+                }
+            }
         }
     }
 }

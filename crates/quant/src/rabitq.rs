@@ -14,6 +14,8 @@
 
 use kernels::Kernels;
 
+use crate::self_code::round_up;
+
 /// The numbers kept with a code.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Factors {
@@ -36,6 +38,51 @@ pub fn encode(r: &[f32], code: &mut [u8]) -> Factors {
     // <y, r> is half the sum of the magnitudes.
     let rescale = if total > 0.0 { 4.0 * squares / total } else { 0.0 };
     Factors { norm2: saturate(squares), rescale: saturate(rescale) }
+}
+
+/// The vector that a code stands for, as long as it may be to be nearest to what was coded: each coordinate is `scale`
+/// with the sign of the bit. What is lost is at right angles to it, so that it tells the length of the whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reconstruction {
+    /// The mean of the magnitudes.
+    pub scale: f32,
+    /// Length of what is lost, rounded up.
+    pub error: f32,
+}
+
+impl Reconstruction {
+    /// Of the code of `r`, which is finite.
+    pub fn of(r: &[f32]) -> Self {
+        let dim = r.len().max(1) as f64;
+        let scale = (r.iter().map(|x| f64::from(x.abs())).sum::<f64>() / dim) as f32;
+        let lost = |x: &f32| (f64::from(x.abs()) - f64::from(scale)).powi(2);
+        Self { scale, error: round_up(r.iter().map(lost).sum::<f64>().sqrt()) }
+    }
+
+    /// The same for an `r` that lacks `lost` itself, which is at right angles to all there is.
+    pub fn with_lost(self, lost: f32) -> Self {
+        Self { error: round_up(f64::from(self.error).hypot(f64::from(lost))), ..self }
+    }
+
+    /// The factors of the code, of `dim` bits.
+    pub fn factors(&self, dim: usize) -> Factors {
+        let (scale, error) = (f64::from(self.scale), f64::from(self.error));
+        let (norm2, total) = (scale * scale * dim as f64 + error * error, scale * dim as f64);
+        // As in `encode`.
+        let rescale = if total > 0.0 { 4.0 * norm2 / total } else { 0.0 };
+        Factors { norm2: saturate(norm2), rescale: saturate(rescale) }
+    }
+
+    /// Writes the vector.
+    ///
+    /// # Panics
+    /// If `out.len() != 8 * code.len()`.
+    pub fn decode(&self, code: &[u8], out: &mut [f32]) {
+        assert_eq!(out.len(), 8 * code.len(), "code of another dimension");
+        for (at, out) in out.iter_mut().enumerate() {
+            *out = if code[at / 8] >> (at % 8) & 1 == 1 { self.scale } else { -self.scale };
+        }
+    }
 }
 
 fn exact_sums(r: &[f32]) -> (f64, f64) {
@@ -79,6 +126,18 @@ pub fn place(block: &mut [u8], lanes: usize, lane: usize, code: &[u8]) {
     assert!(block.len() >= lanes * code.len(), "batch of another dimension");
     for (row, &byte) in block.chunks_exact_mut(lanes).zip(code) {
         row[lane] = byte;
+    }
+}
+
+/// Reads a code that [`place`] has put into a lane of a batch; as many bytes as `code` has.
+///
+/// # Panics
+/// As that.
+pub fn take(block: &[u8], lanes: usize, lane: usize, code: &mut [u8]) {
+    assert!(lane < lanes, "lane beyond the batch");
+    assert!(block.len() >= lanes * code.len(), "batch of another dimension");
+    for (row, byte) in block.chunks_exact(lanes).zip(code) {
+        *byte = row[lane];
     }
 }
 

@@ -1,4 +1,4 @@
-//! A vector's own code of 16, 8 or 4 bits per dimension, with what it lost.
+//! A vector's own code of 16, 8, 4 or 2 bits per dimension, with what it lost.
 //!
 //! The value of a code is `scale * code` (`kernels::Coded` measures and decodes it). The bounds are of
 //! the difference between the vector and the decoded code, so distances to the vector follow from those
@@ -10,12 +10,23 @@ use kernels::Kernels;
 
 pub use kernels::Encoding;
 
-/// Coordinates handled at once on the stack; even, so that nibbles pair up.
+/// Coordinates handled at once on the stack; a multiple of 4, so that they fill whole bytes.
 const CHUNK: usize = 64;
 
-/// Steps tried for 4 bits, in units of the one that covers the largest coordinate: clipping a few
-/// large coordinates is worth a finer step for all others.
-const I4_FACTORS: [f32; 9] = [1.0, 0.92, 0.84, 0.76, 0.69, 0.62, 0.55, 0.48, 0.4];
+/// Codes of a few equal steps, as many on either side of zero.
+struct Steps {
+    bits: usize,
+    /// The largest code.
+    largest: f32,
+    /// Steps tried, in units of the one that covers the largest coordinate: clipping a few large coordinates is worth
+    /// a finer step for all others.
+    factors: &'static [f32],
+}
+
+const I4: Steps =
+    Steps { bits: 4, largest: 7.5, factors: &[1.0, 0.92, 0.84, 0.76, 0.69, 0.62, 0.55, 0.48, 0.4] };
+const I2: Steps =
+    Steps { bits: 2, largest: 1.5, factors: &[1.0, 0.84, 0.71, 0.62, 0.55, 0.5, 0.45, 0.4, 0.36, 0.32] };
 
 /// What is kept with the bytes of a code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,7 +57,8 @@ pub fn encode(r: &[f32], encoding: Encoding, out: &mut [u8]) -> SelfCode {
     let scale = match encoding {
         Encoding::F16 => encode_f16(r, largest, out),
         Encoding::I8 => encode_i8(r, largest, out),
-        Encoding::I4 => encode_i4(r, largest, out),
+        Encoding::I4 => I4.encode(r, largest, out),
+        Encoding::I2 => I2.encode(r, largest, out),
     };
     let (error, error_l1) = errors(r, encoding, scale, out);
     SelfCode { scale, error, error_l1 }
@@ -83,7 +95,8 @@ fn errors(r: &[f32], encoding: Encoding, scale: f32, code: &[u8]) -> (f32, f32) 
     (round_up(norm), round_up(magnitudes.iter().sum::<f64>() * SLACK))
 }
 
-fn round_up(x: f64) -> f32 {
+/// The least f32 that is not below `x`.
+pub(crate) fn round_up(x: f64) -> f32 {
     let nearest = x as f32;
     if f64::from(nearest) < x { nearest.next_up() } else { nearest }
 }
@@ -138,51 +151,54 @@ fn encode_i8(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
     scale
 }
 
-fn encode_i4(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
-    if largest == 0.0 {
-        // There is no code of zero; a scale of zero makes every code one.
-        out.fill(0);
-        return 0.0;
-    }
-    let widest = scale_for(largest, 7.5);
-    let inverse = widest.recip();
-    let cost = |factor: f32| nibble_error(r, inverse / factor) * factor * factor;
-    let best = I4_FACTORS.into_iter().map(|factor| (cost(factor), factor));
-    let (_, factor) = best.fold((f32::INFINITY, 1.0), |best, next| if next.0 < best.0 { next } else { best });
-    let inverse = inverse / factor;
-    let (mut product, mut squares) = (0.0_f64, 0.0_f64);
-    for (pair, out) in r.chunks(2).zip(out) {
-        *out = 0;
-        for (k, &x) in pair.iter().enumerate() {
-            let nibble = nibble(x, inverse);
-            *out |= (nibble as i32 as u8) << (4 * k);
-            let code = f64::from(nibble - 7.5);
-            product += f64::from(x) * code;
-            squares += code * code;
+impl Steps {
+    fn encode(&self, r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
+        if largest == 0.0 {
+            // There is no code of zero; a scale of zero makes every code one.
+            out.fill(0);
+            return 0.0;
         }
-    }
-    // The best scale for these codes, by least squares.
-    usable_scale((product / squares) as f32, 7.5)
-}
-
-/// The number of the nearest of the 16 codes, as an f32.
-#[inline(always)]
-fn nibble(x: f32, inverse: f32) -> f32 {
-    round(x * inverse + 7.5).clamp(0.0, 15.0)
-}
-
-/// The squared error, in steps, of coding with steps of `1 / inverse`.
-fn nibble_error(r: &[f32], inverse: f32) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let mut add = |chunk: &[f32]| {
-        for (sum, &x) in sums.iter_mut().zip(chunk) {
-            let lost = x * inverse + 7.5 - nibble(x, inverse);
-            *sum += lost * lost;
+        let inverse = scale_for(largest, self.largest).recip();
+        let cost = |factor: f32| self.error(r, inverse / factor) * factor * factor;
+        let best = self.factors.iter().map(|&factor| (cost(factor), factor));
+        let (_, factor) =
+            best.fold((f32::INFINITY, 1.0), |best, next| if next.0 < best.0 { next } else { best });
+        let inverse = inverse / factor;
+        let (mut product, mut squares) = (0.0_f64, 0.0_f64);
+        for (group, out) in r.chunks(8 / self.bits).zip(out) {
+            *out = 0;
+            for (k, &x) in group.iter().enumerate() {
+                let number = self.number(x, inverse);
+                *out |= (number as i32 as u8) << (self.bits * k);
+                let code = f64::from(number - self.largest);
+                product += f64::from(x) * code;
+                squares += code * code;
+            }
         }
-    };
-    let chunks = r.chunks_exact(8);
-    let rest = chunks.remainder();
-    chunks.for_each(&mut add);
-    add(rest);
-    sums.into_iter().sum()
+        // The best scale for these codes, by least squares.
+        usable_scale((product / squares) as f32, self.largest)
+    }
+
+    /// The number of the nearest code, as an f32.
+    #[inline(always)]
+    fn number(&self, x: f32, inverse: f32) -> f32 {
+        round(x * inverse + self.largest).clamp(0.0, 2.0 * self.largest)
+    }
+
+    /// The squared error, in steps, of coding with steps of `1 / inverse`.
+    #[inline(always)]
+    fn error(&self, r: &[f32], inverse: f32) -> f32 {
+        let mut sums = [0.0_f32; 8];
+        let mut add = |chunk: &[f32]| {
+            for (sum, &x) in sums.iter_mut().zip(chunk) {
+                let lost = x * inverse + self.largest - self.number(x, inverse);
+                *sum += lost * lost;
+            }
+        };
+        let chunks = r.chunks_exact(8);
+        let rest = chunks.remainder();
+        chunks.for_each(&mut add);
+        add(rest);
+        sums.into_iter().sum()
+    }
 }

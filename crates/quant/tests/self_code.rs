@@ -6,7 +6,7 @@ use kernels::Kernels;
 use quant::Encoding;
 use quant::self_code::{SelfCode, code_bytes, encode};
 
-const ENCODINGS: [Encoding; 3] = [Encoding::F16, Encoding::I8, Encoding::I4];
+const ENCODINGS: [Encoding; 4] = [Encoding::F16, Encoding::I8, Encoding::I4, Encoding::I2];
 
 /// The code, and the Euclidean and L1 norms of what was lost.
 fn round_trip(r: &[f32], encoding: Encoding) -> (SelfCode, f64, f64) {
@@ -34,9 +34,11 @@ fn bounds_hold_and_are_tight() {
 
 #[test]
 fn relative_error_of_normal_vectors() {
-    // The best 16 equal steps for a normal distribution lose 0.1074 of its norm (Max 1960).
+    // The best 16 equal steps for a normal distribution lose 0.1074 of its norm, the best 4 lose 0.3447 (Max 1960).
     let mut normal = Normal::new(2);
-    for (encoding, limit) in [(Encoding::F16, 2.5e-4), (Encoding::I8, 0.01), (Encoding::I4, 0.109)] {
+    let limits =
+        [(Encoding::F16, 2.5e-4), (Encoding::I8, 0.01), (Encoding::I4, 0.109), (Encoding::I2, 0.348)];
+    for (encoding, limit) in limits {
         for dim in [64, 384, 768, 1536, 8192] {
             let relative = |r: Vec<f32>| f64::from(round_trip(&r, encoding).0.error) / norm(&r);
             let relative = (0..40).map(|_| relative(normal.vector(dim))).sum::<f64>() / 40.0;
@@ -56,7 +58,8 @@ fn extreme_magnitudes() {
             assert!(code.scale.is_finite() && code.scale > 0.0, "{encoding:?} {magnitude}");
             assert!(code.error.is_finite() && f64::from(code.error) >= lost, "{encoding:?} {magnitude}");
             if (1e-30..=1e37).contains(&magnitude) {
-                assert!(lost < 0.125 * norm(&r), "{encoding:?} {magnitude}: {lost}");
+                let limit = if encoding == Encoding::I2 { 0.38 } else { 0.125 };
+                assert!(lost < limit * norm(&r), "{encoding:?} {magnitude}: {lost}");
             }
         }
         for x in [f32::MAX, f32::MIN, f32::from_bits(1)] {

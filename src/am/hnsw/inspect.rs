@@ -158,8 +158,10 @@ fn code_name(own: OwnCode) -> &'static str {
         OwnCode::Residual(Encoding::F16) => "float2",
         OwnCode::Residual(Encoding::I8) => "int8",
         OwnCode::Residual(Encoding::I4) => "int4",
+        OwnCode::Residual(Encoding::I2) => "int2",
         OwnCode::Bits => "bits",
         OwnCode::Elsewhere => "sparse",
+        OwnCode::Sign => "sign",
     }
 }
 

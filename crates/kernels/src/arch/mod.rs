@@ -45,6 +45,8 @@ pub(crate) trait Simd: Copy {
     fn load_i8(self, x: &[u8]) -> Self::F;
     /// `LANES / 2` bytes, low nibble first, each nibble minus 7.5.
     fn load_i4(self, x: &[u8]) -> Self::F;
+    /// `LANES / 4` bytes, lowest bits first, each two bits minus 1.5.
+    fn load_i2(self, x: &[u8]) -> Self::F;
     /// `LANES` integers below 2^31.
     fn load_u32(self, x: &[u32]) -> Self::F;
     fn store(self, v: Self::F, out: &mut [f32]);

@@ -81,6 +81,10 @@ impl Simd for Portable {
         from_fn(|i| f32::from(x[..4][i / 2] >> (4 * (i % 2)) & 15) - 7.5)
     }
     #[inline(always)]
+    fn load_i2(self, x: &[u8]) -> Self::F {
+        from_fn(|i| f32::from(x[..2][i / 4] >> (2 * (i % 4)) & 3) - 1.5)
+    }
+    #[inline(always)]
     fn load_u32(self, x: &[u32]) -> Self::F {
         from_fn(|i| x[..8][i] as i32 as f32)
     }

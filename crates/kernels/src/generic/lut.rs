@@ -1,4 +1,4 @@
-//! 1-bit codes: the sign code of a vector, and the look-up tables of a query.
+//! 1-bit codes: the sign code of a vector, its product with a query, and the look-up tables of a query.
 
 use crate::arch::Simd;
 
@@ -32,6 +32,25 @@ pub(crate) fn sign_code<S: Simd>(simd: S, r: &[f32], code: &mut [u8]) -> (f32, f
         code.copy_from_slice(&bits.to_le_bytes()[..code.len()]);
     }
     (simd.sum(simd.add(squares[0], squares[1])), simd.sum(simd.add(magnitudes[0], magnitudes[1])))
+}
+
+/// Sum of halves of `q`, with the sign that the bit of the code gives: plus where it is set.
+///
+/// `q.len()`: `8 * code.len()`.
+#[inline(always)]
+pub(crate) fn sign_product<S: Simd>(simd: S, code: &[u8], q: &[f32]) -> f32 {
+    let mut sums = [simd.splat(0.0); 4];
+    for (q, code) in q.chunks(32).zip(code.chunks(4)) {
+        let mut bytes = [0; 4];
+        bytes[..code.len()].copy_from_slice(code);
+        let negatives = !u32::from_le_bytes(bytes);
+        for (index, q) in q.chunks(S::LANES).enumerate() {
+            let v = if q.len() == S::LANES { simd.load(q) } else { simd.load_tail(q) };
+            let signed = simd.flip(v, negatives >> (index * S::LANES));
+            sums[index % 4] = simd.add(sums[index % 4], signed);
+        }
+    }
+    0.5 * simd.sum(simd.add(simd.add(sums[0], sums[1]), simd.add(sums[2], sums[3])))
 }
 
 /// The larger and the sum, over all groups of 4, of the sum of magnitudes of a group.

@@ -35,6 +35,8 @@ pub(crate) struct HalfBytes;
 pub(crate) struct SignedBytes;
 /// Two per byte, low nibble first, nibble minus 7.5.
 pub(crate) struct Nibbles;
+/// Four per byte, lowest bits first, two bits minus 1.5.
+pub(crate) struct BitPairs;
 
 impl<S: Simd> Row<S> for Floats {
     type Item = f32;
@@ -102,5 +104,18 @@ impl<S: Simd> Row<S> for Nibbles {
     #[inline(always)]
     fn get(items: &[u8], index: usize) -> f32 {
         f32::from(items[index / 2] >> (4 * (index % 2)) & 15) - 7.5
+    }
+}
+
+impl<S: Simd> Row<S> for BitPairs {
+    type Item = u8;
+    const ITEMS: usize = S::LANES / 4;
+    #[inline(always)]
+    fn load(simd: S, items: &[u8]) -> S::F {
+        simd.load_i2(items)
+    }
+    #[inline(always)]
+    fn get(items: &[u8], index: usize) -> f32 {
+        f32::from(items[index / 4] >> (2 * (index % 4)) & 3) - 1.5
     }
 }

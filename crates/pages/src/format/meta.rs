@@ -118,7 +118,7 @@ on_disk! {
         pub element: u8,
         /// what merges make: 1 graphs (hnsw), 2 lists (ivf)
         pub method: u8,
-        /// own vector of a row: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 sparse
+        /// own vector of a pending row: code of 1 float2, 2 int8, 3 int4, 7 int2; 4 bits; 5 sparse
         pub encoding: u8,
         /// option m, 2 to 100
         pub m: u16,
@@ -156,7 +156,7 @@ on_disk! {
         pub attribute_count: u32,
         /// lists: option lists, 0 for as many as suit the rows; else 0
         pub lists: u32,
-        /// lists: own vector of a row in segments with lists, as encoding; else 0
+        /// lists: own vector of a row in segments with lists, as encoding, or 6 none but the 1-bit code; else 0
         pub list_encoding: u32,
         /// zero
         pub reserved: [u32; 22],
@@ -293,7 +293,7 @@ impl Meta {
         (1..=element.dim_max()).contains(&self.dim)
             && metric.is_some_and(|metric| space::is_supported(element, metric))
             && self.padded_dim as usize == space::padded_dim(element, self.dim)
-            && self.own_code().is_some_and(|own| own.is_of(element))
+            && self.own_code().is_some_and(|own| own.is_of(element) && own != OwnCode::Sign)
             && (self.method == METHOD_GRAPH
                 || self.list_options().is_some_and(|lists| lists.own.is_of(element)))
             && (2..=100).contains(&self.m)

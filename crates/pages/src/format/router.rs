@@ -28,6 +28,13 @@ impl<'a> RouterView<'a> {
         &self.content[self.plan.codes_offset(batch)..]
     }
 
+    /// Reads the code of the node in `lane` into `out`.
+    pub fn code(&self, lane: usize, out: &mut Vec<u8>) {
+        let (batch, place) = self.plan.place_of(lane);
+        out.resize(self.plan.code_bytes(), 0);
+        quant::rabitq::take(self.codes(batch), self.plan.batch_lanes(batch), place, out);
+    }
+
     /// Factors `add` and `mul` of the nodes in a batch.
     #[inline]
     pub fn factors(&self, batch: usize) -> (&'a [u8], &'a [u8]) {

@@ -72,7 +72,7 @@ on_disk! {
         pub node_bytes: u16,
         /// nodes on one page
         pub nodes_per_page: u16,
-        /// own vector of a node: code of 1 float2, 2 int8, 3 int4; 4 bits; 5 the address of a sparse vector
+        /// own vector of a node: code of 1 float2, 2 int8, 3 int4, 7 int2; 4 bits; 5 address of a sparse vector; 6 none
         pub encoding: u8,
         /// 1: nodes hold 1-bit codes of their neighbors, or routers those of all nodes; 0: only their numbers
         pub inline: u8,

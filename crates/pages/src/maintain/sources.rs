@@ -7,6 +7,7 @@
 use std::collections::TryReserveError;
 
 use kernels::Kernels;
+use quant::rabitq::Reconstruction;
 
 use super::space::{chain_runs, joined, segment_runs};
 use crate::error::PageError;
@@ -134,7 +135,7 @@ impl Loaded {
 /// Rows on their way into a loader.
 struct Carrier<'a> {
     space: &'a Space,
-    /// How chains hold own vectors.
+    /// The code of pending rows.
     pending: OwnCode,
     origin: Vec<f32>,
     loader: Loader,
@@ -242,6 +243,14 @@ impl<'a> Carrier<'a> {
                 Kernels::get().coded(encoding).decode(row.own, row.scale, &mut self.residual);
                 let placed = self.space.restore(&mut self.residual, centroid);
                 self.loader.push_decoded(self.space, &placed, row.error, tid)
+            }
+            OwnCode::Sign => {
+                let code = Reconstruction { scale: row.scale, error: row.error };
+                code.decode(row.own, &mut self.residual);
+                let placed = self.space.restore(&mut self.residual, centroid);
+                // What is in the dimensions that only pad is lost.
+                let padding = crate::space::norm(&self.residual[self.space.width()..]) as f32;
+                self.loader.push_decoded(self.space, &placed, code.with_lost(padding).error, tid)
             }
             OwnCode::Bits => {
                 let bits = &row.own[..self.space.dim().div_ceil(8)];

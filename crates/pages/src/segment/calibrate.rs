@@ -16,6 +16,7 @@ use ann::Metric;
 use ann::build::{BuildError, Control, Rows, Space as BuildSpace};
 use ann::recall::{self, Queries};
 use ann::search::{Continuation, Effort, Graph, Hop, Measured, Stream};
+use kernels::Encoding;
 
 use super::encode::{EncodedNodes, byte_dim_min};
 use super::read::{SegmentReader, SegmentState};
@@ -134,11 +135,18 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         let (to_nodes, to_lists) = (prepare(nodes.plan.own()), prepare(lists.plan.own()));
         let key = |list| to_lists.measure(lists.own_of(list), lists.scales[list], lists.errors[list]).key;
         let mut order: Vec<(f32, usize)> = (0..lists.count()).map(|list| (key(list), list)).collect();
+        let own = list_of[sample.node as usize] as usize;
+        order[own].0 *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
         order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
         let mut rank_of = vec![0; order.len()];
         order.iter().enumerate().for_each(|(rank, &(_, list))| rank_of[list] = rank);
-        let nearest = nearest(nodes, sample, &to_nodes);
-        ranks.extend(nearest[..RESULTS].iter().map(|&(_, node)| rank_of[list_of[node as usize] as usize]));
+        let rank = |node: u32| rank_of[list_of[node as usize] as usize];
+        if nodes.plan.own().is_rough() {
+            // The builder's distances tell better which are nearest.
+            ranks.extend(sample.candidates[..RESULTS].iter().map(|&node| rank(node)));
+        } else {
+            ranks.extend(nearest(nodes, sample, &to_nodes)[..RESULTS].iter().map(|&(_, node)| rank(node)));
+        }
     }
     let mut curve: Vec<CurvePoint> = Vec::with_capacity(CURVE_POINTS);
     for step in 0..CURVE_POINTS {
@@ -152,6 +160,15 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         curve.push(CurvePoint { recall: found as f32 / ranks.len() as f32, gamma: count as f32 });
     }
     curve
+}
+
+/// What the key of a row to its own list's centroid has to be multiplied with, for a list of `count` rows: the row has
+/// drawn the centroid to itself, and a query has not.
+fn without_own_row(space: &Space, count: u32) -> f32 {
+    match space.metric() {
+        Metric::L2 | Metric::Cosine if count > 1 => (count as f32 / (count - 1) as f32).powi(2),
+        _ => 1.0,
+    }
 }
 
 /// The estimates of some nodes, as routers give them.
@@ -233,11 +250,17 @@ fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Querie
     queries
 }
 
-/// The vector of a node as a query, decoded from its code.
+/// The vector of a node as a query, decoded from its code; from the builder's where the own one loses more.
 fn row_query(space: &Space, nodes: &EncodedNodes, node: u32) -> Option<Query> {
     let node = node as usize;
     let own = nodes.own_of(node);
     match nodes.plan.own() {
+        OwnCode::Sign | OwnCode::Residual(Encoding::I2) => {
+            let bytes = &nodes.bytes[node * nodes.byte_dim..][..space.padded_dim()];
+            let codes: Vec<f32> = bytes.iter().map(|&code| f32::from(code)).collect();
+            let placed = space.restore(&mut nodes.byte_code.residual(&codes), &nodes.centroid);
+            Query::new(space, Row::Dense(&placed)).ok()
+        }
         OwnCode::Residual(encoding) => {
             let mut residual = vec![0.0; space.padded_dim()];
             kernels::Kernels::get().coded(encoding).decode(own, nodes.scales[node], &mut residual);

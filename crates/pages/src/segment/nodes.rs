@@ -10,7 +10,8 @@ use crate::plan::OwnCode;
 use crate::space::Space;
 
 /// Calls `visit` with the header and the own vector of each node that stands for rows; sparse vectors as pages hold
-/// them. Holds one page at a time, none while `visit` runs for sparse vectors.
+/// them, and the code on the router where nodes have nothing else. Holds one page at a time, and none while `visit`
+/// runs for what is not in the node.
 ///
 /// # Errors
 /// If a page is damaged.
@@ -22,7 +23,7 @@ pub fn for_each_node<P: Pager>(
 ) -> Result<(), PageError> {
     let header = &state.header;
     let per_page = u32::from(header.nodes_per_page);
-    let mut elsewhere = Vec::new();
+    let (mut elsewhere, mut on_routers) = (Vec::new(), Vec::new());
     let mut vector = Vec::new();
     let mut next_row = 0u32;
     for first in (0..header.nodes).step_by(per_page as usize) {
@@ -39,16 +40,20 @@ pub fn for_each_node<P: Pager>(
                 return Err(PageError::damaged(block, "graph node"));
             };
             next_row = end;
-            if state.plan.own() == OwnCode::Elsewhere {
-                elsewhere.push((own, VectorAddress::load(node.own())));
-            } else {
-                visit(&own, node.own());
+            match state.plan.own() {
+                OwnCode::Elsewhere => elsewhere.push((own, VectorAddress::load(node.own()))),
+                OwnCode::Sign => on_routers.push((own, first + at as u32)),
+                OwnCode::Residual(_) | OwnCode::Bits => visit(&own, node.own()),
             }
         }
         drop(bytes);
         for (own, address) in elsewhere.drain(..) {
             let from = (state.segment, header);
             vectors::read(pager, from, (address, block), space.dim() as u32, &mut vector)?;
+            visit(&own, &vector);
+        }
+        for (own, id) in on_routers.drain(..) {
+            state.read_code(pager, id, &mut vector)?;
             visit(&own, &vector);
         }
     }

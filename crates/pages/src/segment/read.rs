@@ -66,6 +66,17 @@ impl SegmentState {
         self.header.nodes..self.header.nodes + count
     }
 
+    /// Reads the 1-bit code of a node from its router in a flat segment. Holds one share lock, none on return.
+    pub(super) fn read_code<P: Pager>(&self, pager: &P, id: u32, out: &mut Vec<u8>) -> Result<(), PageError> {
+        let plan = self.plan.routers();
+        let lanes = plan.lanes() as u32;
+        let block = self.header.block_of(self.header.router_page + id / lanes);
+        let bytes = pager.read(block)?;
+        page::check(&bytes, block, PageKind::Routers, self.segment)?;
+        RouterView::new(plan, page::content(&bytes)).code((id % lanes) as usize, out);
+        Ok(())
+    }
+
     /// The block of the page with node `id`, and where the node starts in its content.
     #[inline]
     fn locate(&self, id: u32) -> (BlockNumber, usize) {
@@ -116,6 +127,8 @@ enum Own {
     Measured(Measured),
     /// It is elsewhere.
     At(VectorAddress, NodeHeader),
+    /// It is the code on its router.
+    OnRouter(NodeHeader),
 }
 
 /// A segment measured against one query.
@@ -126,7 +139,7 @@ pub struct SegmentReader<'a, P> {
     kernels: &'static Kernels,
     /// The dimensions of a sparse vector.
     dim: u32,
-    /// The sparse vector that was read last.
+    /// The sparse vector, or the code, that was read last.
     vector: Vec<u8>,
     /// Number of node 0 in what is reported.
     first: u32,
@@ -198,8 +211,10 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     /// Measures the node if its own vector is in it.
     #[inline]
     fn measure(&self, node: &NodeView<'_>, header: &NodeHeader, id: u32) -> Own {
-        if self.state.plan.own() == OwnCode::Elsewhere {
-            return Own::At(VectorAddress::load(node.own()), *header);
+        match self.state.plan.own() {
+            OwnCode::Elsewhere => return Own::At(VectorAddress::load(node.own()), *header),
+            OwnCode::Sign => return Own::OnRouter(*header),
+            OwnCode::Residual(_) | OwnCode::Bits => {}
         }
         let payload = payload_of(header);
         let measured = self.query.measure(node.own(), header.scale, header.error);
@@ -209,12 +224,18 @@ impl<'a, P: Pager> SegmentReader<'a, P> {
     /// The element of a node that is read; reads its own vector if that is elsewhere. No lock may be held.
     #[inline]
     fn element(&mut self, own: Own, id: u32) -> Result<Measured, PageError> {
-        let (address, header) = match own {
+        let header = match own {
             Own::Measured(measured) => return Ok(measured),
-            Own::At(address, header) => (address, header),
+            Own::At(address, header) => {
+                let (from, block) = ((self.state.segment, &self.state.header), self.state.locate(id).0);
+                vectors::read(self.pager, from, (address, block), self.dim, &mut self.vector)?;
+                header
+            }
+            Own::OnRouter(header) => {
+                self.state.read_code(self.pager, id, &mut self.vector)?;
+                header
+            }
         };
-        let from = (self.state.segment, &self.state.header);
-        vectors::read(self.pager, from, (address, self.state.locate(id).0), self.dim, &mut self.vector)?;
         let measured = self.query.measure(&self.vector, header.scale, header.error);
         Ok(Measured { id: self.first + id, payload: payload_of(&header), ..measured })
     }

@@ -270,12 +270,14 @@ fn write_node(
         reserved: [0; 3],
     };
     let own = nodes.own_of(node);
-    if nodes.plan.own() == OwnCode::Elsewhere {
-        let mut address = [0; size_of::<VectorAddress>()];
-        VectorAddress { offset: next.offset, bytes: own.len() as u32, reserved: 0 }.store(&mut address);
-        write_own(out, &header, &address);
-    } else {
-        write_own(out, &header, own);
+    match nodes.plan.own() {
+        OwnCode::Elsewhere => {
+            let mut address = [0; size_of::<VectorAddress>()];
+            VectorAddress { offset: next.offset, bytes: own.len() as u32, reserved: 0 }.store(&mut address);
+            write_own(out, &header, &address);
+        }
+        OwnCode::Sign => write_own(out, &header, &[]),
+        OwnCode::Residual(_) | OwnCode::Bits => write_own(out, &header, own),
     }
     write_neighbors(nodes, graph, neighbors, out);
     NextNode { row: next.row + row_count, offset: next.offset + own.len() as u64 }

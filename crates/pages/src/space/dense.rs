@@ -2,14 +2,31 @@
 
 use ann::Metric;
 use ann::search::Measured;
-use kernels::Coded;
+use kernels::{Coded, Kernels};
+use quant::rabitq::Reconstruction;
 
 use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
+
+/// What there is of rows.
+#[derive(Clone, Copy)]
+pub(super) enum Code {
+    /// Their own vectors' codes.
+    Residual(Coded<'static>),
+    /// Their 1-bit codes, each with the scale and the error of a [`Reconstruction`].
+    Sign(&'static Kernels),
+}
+
+/// A row as far as its code tells.
+struct Rough {
+    key: f32,
+    /// What one deviation of a random direction adds to the squared distance or takes from it.
+    spread: f64,
+}
 
 /// A query in a segment's terms.
 pub(super) struct DenseQuery {
     metric: Metric,
-    coded: Coded<'static>,
+    code: Code,
     /// Rotated: about the centroid, or for the inner product as it is, scaled.
     vector: Vec<f32>,
     /// What estimates start from.
@@ -24,7 +41,7 @@ pub(super) struct DenseQuery {
     /// Inner product: of the scaled query with the centroid, and the centroid's norm.
     to_centroid: f64,
     centroid_norm: f64,
-    /// Inner product: a vector of zeros, for the norms of rows.
+    /// Inner product and likely bounds: a vector of zeros, for the norms of rows.
     origin: Vec<f32>,
     rounding: f64,
     /// Bounds that may be wrong, but seldom are: what a code lost is measured in deviations of a random direction.
@@ -48,7 +65,7 @@ pub(super) struct Scaling {
 impl DenseQuery {
     /// `vector`: what codes are measured against; `base`: see [`super::SegmentQuery`].
     pub(super) fn new(
-        (metric, coded): (Metric, Coded<'static>),
+        (metric, code): (Metric, Code),
         vector: Vec<f32>,
         base: f32,
         scaling: Scaling,
@@ -63,7 +80,7 @@ impl DenseQuery {
         let is_inner_product = metric == Metric::InnerProduct;
         Self {
             metric,
-            coded,
+            code,
             base,
             vector_norm,
             offset: scaling.offset,
@@ -81,54 +98,116 @@ impl DenseQuery {
     /// The same with likely bounds instead of true ones.
     ///
     /// What a code lost, a vector of length e, has no direction of its own: the codes are of randomly rotated vectors.
-    /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim), and it
-    /// adds e^2 to the squared distance.
+    /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim): see
+    /// [`Self::by_code`] and [`Self::by_sign`].
     pub(super) fn with_likely_bounds(self) -> Self {
         let is_rotated = self.metric != Metric::L1;
         let deviations = is_rotated.then(|| LIKELY_DEVIATIONS / (self.vector.len() as f64).sqrt());
-        Self { deviations, ..self }
+        Self { deviations, origin: vec![0.0; self.vector.len()], ..self }
     }
 
     /// A row whose own vector is `scale` times the code `own`, up to `error`.
     #[inline]
     pub(super) fn measure(&self, own: &[u8], scale: f32, error: f32) -> Measured {
-        let key = self.key(own, scale) + self.lost_square(error);
+        let Rough { key, spread } = self.rough(own, scale, error);
         // A key that is no number comes from a damaged code; it must not hide its row.
         let key = if key.is_nan() { 0.0 } else { key };
-        let (lower, upper) = self.bounds(key, error);
+        let (lower, upper) = self.bounds(key, error, spread);
         Measured { lower, upper, value: self.value(key), key, id: 0, payload: 0 }
     }
 
     /// A row whose norm may exceed what the query was prepared for. Its key means nothing.
     pub(super) fn measure_pending(&self, own: &[u8], scale: f32, error: f32) -> Measured {
-        if self.metric != Metric::InnerProduct {
-            return self.measure(own, scale, error);
-        }
-        let product = f64::from(self.coded.inner_product(&self.vector, scale, own));
-        let row_norm = self.centroid_norm + f64::from(self.coded.l2_squared(&self.origin, scale, own)).sqrt();
+        let coded = match self.code {
+            Code::Residual(coded) if self.metric == Metric::InnerProduct => coded,
+            Code::Residual(_) | Code::Sign(_) => return self.measure(own, scale, error),
+        };
+        let product = f64::from(coded.inner_product(&self.vector, scale, own));
+        let row_norm = self.centroid_norm + f64::from(coded.l2_squared(&self.origin, scale, own)).sqrt();
         let value = -(self.to_centroid + product) * self.unscale;
-        let (lower, upper) = self.product_bounds(value, row_norm, error);
+        let (lower, upper) = self.product_bounds(value, row_norm, f64::from(error));
         Measured { lower, upper, value, key: 0.0, id: 0, payload: 0 }
     }
 
-    /// What likely adds to the key of a row for what its code has lost.
+    /// A row by its code.
     #[inline]
-    fn lost_square(&self, error: f32) -> f32 {
-        match self.metric {
-            Metric::L2 | Metric::Cosine if self.deviations.is_some() => error * error,
-            _ => 0.0,
+    fn rough(&self, own: &[u8], scale: f32, error: f32) -> Rough {
+        match self.code {
+            Code::Residual(coded) => {
+                let key = self.key(coded, own, scale);
+                match self.deviations {
+                    Some(_) => self.by_code(key, self.coded_square(coded, own, scale), error),
+                    None => Rough { key, spread: 0.0 },
+                }
+            }
+            Code::Sign(kernels) => self.by_sign(kernels, own, &Reconstruction { scale, error }),
         }
+    }
+
+    /// The squared norm of what a code stands for.
+    #[inline]
+    fn coded_square(&self, coded: Coded<'_>, own: &[u8], scale: f32) -> f64 {
+        f64::from(coded.l2_squared(&self.origin, scale, own))
+    }
+
+    /// A row by the key of its code, whose squared norm is `square`.
+    ///
+    /// What the code lost is at right angles to what it stands for, c; so the row is longer than c, and its product with
+    /// v is larger than that of c as c is part of v, by e^2 <c, v> / |c|^2. Only the rest of v meets a random direction.
+    #[inline]
+    fn by_code(&self, key: f32, square: f64, error: f32) -> Rough {
+        let (key, error) = (f64::from(key), f64::from(error));
+        let is_inner_product = self.metric == Metric::InnerProduct;
+        let of_query = self.vector_norm.powi(2);
+        // Of v with c; for inner products `base` and the key differ by twice that.
+        let product = if is_inner_product {
+            (f64::from(self.base) - key) / 2.0
+        } else {
+            (square + of_query - key) / 2.0
+        };
+        let part = if square > 0.0 { product / square } else { 0.0 };
+        let longer = if is_inner_product { 0.0 } else { error * error };
+        let key = (key + longer - 2.0 * part * error * error).max(0.0);
+        let across = (of_query - part * product).max(0.0).sqrt();
+        // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
+        let least = error * self.deviations.unwrap_or(1.0);
+        Rough { key: key as f32, spread: 2.0 * across.max(least).min(self.vector_norm) * error }
+    }
+
+    /// A row by its 1-bit code.
+    ///
+    /// The estimate of its product with the query's vector v is the unbiased one. What lies along r is known: only the
+    /// part of v that is at right angles to r meets what the code lost, a random direction, made longer by as much as
+    /// the reconstruction is made longer to be without bias. (Gao and Long 2024, RaBitQ, whose bound has all of v.)
+    #[inline]
+    fn by_sign(&self, kernels: &Kernels, own: &[u8], code: &Reconstruction) -> Rough {
+        let dim = self.vector.len();
+        let factors = code.factors(dim);
+        let product = factors.rescale * kernels.sign_product(own, &self.vector);
+        let add = if self.metric == Metric::InnerProduct { 0.0 } else { factors.norm2 };
+        let key = (self.base + add - product).max(0.0);
+        let square = f64::from(factors.norm2);
+        if square <= 0.0 {
+            return Rough { key, spread: 0.0 };
+        }
+        let known = dim as f64 * f64::from(code.scale).powi(2);
+        let lost = 2.0 * f64::from(code.error) * (square / known.max(f64::MIN_POSITIVE)).sqrt();
+        let along = f64::from(product).powi(2) / (4.0 * square);
+        // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
+        let least = lost * self.deviations.unwrap_or(1.0);
+        let across = (self.vector_norm.powi(2) - along).max(0.0).sqrt().max(least);
+        Rough { key, spread: across.min(self.vector_norm) * lost }
     }
 
     /// The search key. Non-negative.
     #[inline]
-    fn key(&self, own: &[u8], scale: f32) -> f32 {
+    fn key(&self, coded: Coded<'_>, own: &[u8], scale: f32) -> f32 {
         match self.metric {
             Metric::InnerProduct => {
-                (self.base - 2.0 * self.coded.inner_product(&self.vector, scale, own)).max(0.0)
+                (self.base - 2.0 * coded.inner_product(&self.vector, scale, own)).max(0.0)
             }
-            Metric::L1 => self.coded.l1(&self.vector, scale, own),
-            _ => self.coded.l2_squared(&self.vector, scale, own),
+            Metric::L1 => coded.l1(&self.vector, scale, own),
+            _ => coded.l2_squared(&self.vector, scale, own),
         }
     }
 
@@ -145,16 +224,21 @@ impl DenseQuery {
     }
 
     /// Bounds below and above any value that the operator gives for a row with this key, whose stored vector is off
-    /// by at most `error`. Never NaN.
+    /// by at most `error`; `spread`: see [`Rough`]. Never NaN.
     ///
     /// The rounding terms bound float4 sums of `dim` terms by dim * 2^-24 of the sum of their magnitudes, for the
     /// operator's sum as for ours, and the rotation by a few units in the last place of the norms.
     #[inline]
-    fn bounds(&self, key: f32, error: f32) -> (f64, f64) {
+    fn bounds(&self, key: f32, error: f32, spread: f64) -> (f64, f64) {
         let rounding = self.rounding;
         match self.metric {
             // The norm of the scaled query is the largest norm of a row.
-            Metric::InnerProduct => self.product_bounds(self.value(key), self.vector_norm, error),
+            Metric::InnerProduct => {
+                let likely =
+                    |deviations| deviations * spread / (2.0 * self.vector_norm.max(f64::MIN_POSITIVE));
+                let lost = self.deviations.map_or(f64::from(error), likely);
+                self.product_bounds(self.value(key), self.vector_norm, lost)
+            }
             Metric::L1 => {
                 let key = f64::from(key);
                 let slack = f64::from(error) + 2.0 * rounding * key + 1e-6 * self.vector_norm;
@@ -166,8 +250,7 @@ impl DenseQuery {
                 let (lost, below, above) = match self.deviations {
                     None => (f64::from(error), distance, distance),
                     Some(deviations) => {
-                        let square = f64::from(key);
-                        let slack = 2.0 * deviations * distance * f64::from(error);
+                        let (square, slack) = (f64::from(key), deviations * spread);
                         (0.0, (square - slack).max(0.0).sqrt(), (square + slack).sqrt())
                     }
                 };
@@ -182,8 +265,7 @@ impl DenseQuery {
         }
     }
 
-    fn product_bounds(&self, value: f64, row_norm: f64, error: f32) -> (f64, f64) {
-        let lost = f64::from(error) * self.deviations.unwrap_or(1.0);
+    fn product_bounds(&self, value: f64, row_norm: f64, lost: f64) -> (f64, f64) {
         let relative = self.query_norm * (lost + row_norm * (4.0 * self.rounding + 2e-5));
         // Keys are float4 sums of the size of `offset`: what is rounded does not shrink with the query.
         let rounded = self.offset * f64::from(f32::EPSILON) * self.unscale;

@@ -6,7 +6,7 @@ use kernels::{Estimate, Kernels};
 use quant::rabitq::Lut;
 
 use super::bits::BitQuery;
-use super::dense::{DenseQuery, Scaling};
+use super::dense::{Code, DenseQuery, Scaling};
 use super::sparse::SparseQuery;
 use super::{Placement, Space, norm};
 use crate::plan::OwnCode;
@@ -103,8 +103,13 @@ impl SegmentQuery {
                 OwnQuery::Sparse(SparseQuery::new(space.metric, pairs, query.norm, scaling.offset, scale))
             }
             (_, OwnCode::Residual(encoding)) => {
-                let how = (space.metric, Kernels::get().coded(encoding));
+                let how = (space.metric, Code::Residual(Kernels::get().coded(encoding)));
                 OwnQuery::Dense(DenseQuery::new(how, vector, base, scaling, query.norm, centroid))
+            }
+            (_, OwnCode::Sign) => {
+                let how = (space.metric, Code::Sign(Kernels::get()));
+                let query = DenseQuery::new(how, vector, base, scaling, query.norm, centroid);
+                OwnQuery::Dense(query.with_likely_bounds())
             }
             (_, OwnCode::Bits | OwnCode::Elsewhere) => unreachable!("a plan of another element"),
         };
@@ -112,7 +117,8 @@ impl SegmentQuery {
     }
 
     /// The same with bounds that may be wrong, but seldom are, and are much closer where own codes are coarse. Only for
-    /// those who look at the rows themselves before they order them.
+    /// those who look at the rows themselves before they order them. Where the 1-bit code is all there is of a row,
+    /// bounds are always such.
     pub fn with_likely_bounds(self) -> Self {
         let own = match self.own {
             OwnQuery::Dense(query) => OwnQuery::Dense(query.with_likely_bounds()),

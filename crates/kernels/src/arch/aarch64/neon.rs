@@ -99,6 +99,14 @@ impl Simd for Neon {
         })
     }
     #[inline(always)]
+    fn load_i2(self, x: &[u8]) -> Self::F {
+        let shifted = self.shift(cpu!(vdupq_n_u32(u32::from(x[0]))), [0, -2, -4, -6]);
+        cpu!({
+            let numbers = vandq_u32(shifted, vdupq_n_u32(3));
+            vsubq_f32(vcvtq_f32_u32(numbers), vdupq_n_f32(1.5))
+        })
+    }
+    #[inline(always)]
     fn load_u32(self, x: &[u32]) -> Self::F {
         // SAFETY: `start` checked 4 integers.
         let lanes = unsafe { vld1q_u32(start(x, 4)) };

@@ -71,6 +71,16 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn load_i2(self, x: &[u8]) -> Self::F {
+        let bytes = i32::from(u16::from_le_bytes([x[0], x[1]]));
+        cpu!({
+            // The permutation looks at the low two bits of an index only.
+            let shifts = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+            let index = _mm256_srlv_epi32(_mm256_set1_epi32(bytes), shifts);
+            _mm256_permutevar_ps(_mm256_setr_ps(-1.5, -0.5, 0.5, 1.5, -1.5, -0.5, 0.5, 1.5), index)
+        })
+    }
+    #[inline(always)]
     fn load_u32(self, x: &[u32]) -> Self::F {
         // SAFETY: `start` checked 8 integers of 4 bytes.
         let lanes = unsafe { _mm256_loadu_si256(start(x, 8).cast()) };

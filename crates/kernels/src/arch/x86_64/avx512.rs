@@ -82,6 +82,16 @@ impl Simd for Avx512 {
         })
     }
     #[inline(always)]
+    fn load_i2(self, x: &[u8]) -> Self::F {
+        let bytes = i32::from_le_bytes([x[0], x[1], x[2], x[3]]);
+        cpu!({
+            // The permutation looks at the low two bits of an index only.
+            let shifts = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            let index = _mm512_srlv_epi32(_mm512_set1_epi32(bytes), shifts);
+            _mm512_permutevar_ps(_mm512_setr4_ps(-1.5, -0.5, 0.5, 1.5), index)
+        })
+    }
+    #[inline(always)]
     fn load_u32(self, x: &[u32]) -> Self::F {
         // SAFETY: `start` checked 16 integers of 4 bytes.
         let lanes = unsafe { _mm512_loadu_si512(start(x, 16).cast()) };

@@ -78,6 +78,17 @@ impl Simd for Sse41 {
         })
     }
     #[inline(always)]
+    fn load_i2(self, x: &[u8]) -> Self::F {
+        let bits = i32::from(x[0]);
+        cpu!({
+            // Multiplying by a power of two brings the two bits of each lane to the same place.
+            let to_place = _mm_setr_epi32(64, 16, 4, 1);
+            let shifted = _mm_srli_epi32::<6>(_mm_mullo_epi32(_mm_set1_epi32(bits), to_place));
+            let numbers = _mm_and_si128(shifted, _mm_set1_epi32(3));
+            _mm_sub_ps(_mm_cvtepi32_ps(numbers), _mm_set1_ps(1.5))
+        })
+    }
+    #[inline(always)]
     fn load_u32(self, x: &[u32]) -> Self::F {
         // SAFETY: `start` checked 4 integers of 4 bytes.
         let lanes = unsafe { _mm_loadu_si128(start(x, 4).cast()) };

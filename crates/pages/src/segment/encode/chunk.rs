@@ -4,7 +4,6 @@ use std::collections::TryReserveError;
 
 use ann::Metric;
 use ann::build::Control;
-use kernels::Encoding;
 use quant::rabitq;
 use rayon::prelude::*;
 
@@ -106,7 +105,7 @@ impl ByteCode {
     }
 
     /// The residual that a mean of codes stands for.
-    pub(super) fn residual(&self, mean: &[f32]) -> Vec<f32> {
+    pub fn residual(&self, mean: &[f32]) -> Vec<f32> {
         mean.iter().map(|value| value / self.scale).collect()
     }
 
@@ -167,7 +166,7 @@ pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control
     };
     let centroid = &nodes.centroid;
     let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, control };
-    let mut own = nodes.own.chunks_mut(CHUNK_ROWS * plan.own_bytes());
+    let mut own = nodes.own.chunks_mut((CHUNK_ROWS * plan.own_bytes()).max(1));
     let mut bytes = nodes.bytes.chunks_mut(CHUNK_ROWS * nodes.byte_dim);
     let mut scales = nodes.scales.chunks_mut(CHUNK_ROWS);
     let mut errors = nodes.errors.chunks_mut(CHUNK_ROWS);
@@ -206,9 +205,8 @@ impl ChunkEncoder<'_> {
         for row in 0..out.chunk.rows(self.space) {
             match self.plan.own() {
                 OwnCode::Bits => self.encode_bits(&mut out, row),
-                OwnCode::Elsewhere => self.encode_residual(&mut out, row, None, &mut residual),
-                OwnCode::Residual(encoding) => {
-                    self.encode_residual(&mut out, row, Some(encoding), &mut residual);
+                OwnCode::Elsewhere | OwnCode::Residual(_) | OwnCode::Sign => {
+                    self.encode_residual(&mut out, row, &mut residual);
                 }
             }
         }
@@ -237,21 +235,22 @@ impl ChunkEncoder<'_> {
         }
     }
 
-    fn encode_residual(
-        &self,
-        out: &mut ChunkOut<'_>,
-        row: usize,
-        encoding: Option<Encoding>,
-        residual: &mut [f32],
-    ) {
+    fn encode_residual(&self, out: &mut ChunkOut<'_>, row: usize, residual: &mut [f32]) {
         let byte_dim = out.bytes.len() / out.scales.len();
         let mut scratch = vec![0.0; self.space.width()];
         let placed = out.chunk.placed(self.space, row, &mut scratch);
         self.space.residual(placed, self.centroid, residual);
-        if let Some(encoding) = encoding {
-            let own_bytes = self.plan.own_bytes();
-            let own = &mut out.own[row * own_bytes..][..own_bytes];
-            (out.scales[row], out.errors[row]) = encode_own(self.space, encoding, residual, own);
+        match self.plan.own() {
+            OwnCode::Residual(encoding) => {
+                let own_bytes = self.plan.own_bytes();
+                let own = &mut out.own[row * own_bytes..][..own_bytes];
+                (out.scales[row], out.errors[row]) = encode_own(self.space, encoding, residual, own);
+            }
+            OwnCode::Sign => {
+                let code = rabitq::Reconstruction::of(residual);
+                (out.scales[row], out.errors[row]) = (code.scale, code.error);
+            }
+            OwnCode::Bits | OwnCode::Elsewhere => {}
         }
         let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
         self.code.write(residual, || space::norm(placed), bytes);

@@ -14,6 +14,7 @@ use std::sync::atomic::Ordering;
 
 use ann::Metric;
 use ann::build::{BuildError, Control};
+use quant::rabitq::Reconstruction;
 use quant::self_code;
 
 use crate::format::pending::{Entries, PendingEntry};
@@ -116,14 +117,36 @@ impl EncodedNodes {
         self.scales.len()
     }
 
-    /// The own vector of a node.
+    /// What a node is measured by: its own vector, or its 1-bit code.
     pub fn own_of(&self, node: usize) -> &[u8] {
-        if self.plan.own() == OwnCode::Elsewhere {
-            let start = if node == 0 { 0 } else { self.own_ends[node - 1] };
-            return &self.own[start..self.own_ends[node]];
+        match self.plan.own() {
+            OwnCode::Elsewhere => {
+                let start = if node == 0 { 0 } else { self.own_ends[node - 1] };
+                &self.own[start..self.own_ends[node]]
+            }
+            OwnCode::Sign => self.bits_of(node),
+            OwnCode::Residual(_) | OwnCode::Bits => {
+                let bytes = self.plan.own_bytes();
+                &self.own[node * bytes..][..bytes]
+            }
         }
-        let bytes = self.plan.own_bytes();
-        &self.own[node * bytes..][..bytes]
+    }
+
+    /// Adds what rows had lost before they were encoded. Where the 1-bit code is all there is of a row, this tells how
+    /// long the row was, and so what the code's factors are.
+    fn carry(&mut self, space: &Space, carried: &[f32]) {
+        let carried = carried.iter().copied().chain(std::iter::repeat(0.0));
+        if self.plan.own() != OwnCode::Sign {
+            self.errors.iter_mut().zip(carried).for_each(|(error, carried)| *error += carried);
+            return;
+        }
+        for ((error, carried), (&scale, factors)) in
+            self.errors.iter_mut().zip(carried).zip(self.scales.iter().zip(&mut self.factors))
+        {
+            let code = Reconstruction { scale, error: *error }.with_lost(carried);
+            *error = code.error;
+            *factors = chunk::factors(space, &code.factors(space.padded_dim()));
+        }
     }
 }
 
@@ -294,9 +317,7 @@ impl Loader {
             centroid,
         };
         encode_chunks(space, self.chunks, control, &mut nodes);
-        for (error, carried) in nodes.errors.iter_mut().zip(&self.carried_errors) {
-            *error += carried;
-        }
+        nodes.carry(space, &self.carried_errors);
         check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
         check_cancel(control)?;
