@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # An index that lives: inserts, searches meanwhile, deletes and vacuum, each beside the same table without
 # index. BENCH_DATA=dir chooses the data set; without it, the larger set beside the repository when it is
-# there, else the bundled one. BENCH_ARGS go to the program: --parts a,b for some parts, --rows-scale 0.1 for
-# a quick look.
+# there, else the bundled one. BENCH_ARGS go to the program: --parts a,b for some parts, --method ivf,
+# --rows-scale 0.1 for a quick look.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # In a copy of the installation, so that whatever else is installed stays as it is.

@@ -3,12 +3,14 @@
 # larger sets beside the repository when they are there, else the bundled one. BENCH_ARGS go to the program.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# In a copy of the installation, so that whatever else is installed stays as it is.
+if [ -z "${PROXIMA_TREE:-}" ]; then
+	"$root/scripts/build.sh"
+	cd "$root"
+	cargo build --release --locked --quiet -p bench
+	exec "$root/scripts/with-tree.sh" "$root/scripts/bench.sh"
+fi
 use_postgres
-
-"$root/scripts/build.sh"
-cd "$root"
-cargo build --release --locked --quiet -p bench
-"$root/scripts/install.sh"
 
 data=()
 for folder in ${BENCH_DATA:-"$root"/../shared/data/minilm-100k "$root"/../shared/data/wide768-20k}; do

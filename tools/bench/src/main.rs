@@ -1,11 +1,13 @@
 //! `make bench`: recall beside every speed, on real embeddings.
 //!
-//! For each data set: load, build, then for each effort the recall@10 of all queries against exact answers and the
-//! queries per second that pgbench reaches with prepared statements from one client. Results are a table on standard
-//! output and a plot of recall over speed.
+//! For each data set and each kind of index: load, build, size, and for each effort the recall@10 of all queries
+//! against exact answers and the queries per second that pgbench reaches with prepared statements from one client.
+//! Indexes take turns, so that a machine that becomes slower or faster is fair to all of them. Results are tables on
+//! standard output, with targets that are met or not, and a plot of recall over speed.
 #![forbid(unsafe_code)]
 
 mod plot;
+mod report;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,15 +15,19 @@ use std::path::{Path, PathBuf};
 use postgres::Client;
 
 use bench::dataset::Dataset;
+use bench::index::Kind;
 use bench::measure::{self, Effort, Point};
+use report::Measured;
+
+/// Runs of pgbench, of which the best counts.
+const ROUNDS: u32 = 2;
 
 /// What the program was asked for.
 struct Options {
     data: Vec<PathBuf>,
     out: PathBuf,
     seconds: u32,
-    /// `CREATE INDEX ... USING` this, with this operator class, as `hnsw` of another library may want.
-    create_index: String,
+    kinds: Vec<Kind>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,8 +44,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         data: Vec::new(),
         out: PathBuf::from("target/bench-results"),
         seconds: 5,
-        create_index: "CREATE INDEX items_embedding ON items USING hnsw (embedding vector_cosine_ops)"
-            .to_owned(),
+        kinds: Kind::all(),
     };
     let mut arguments = arguments.peekable();
     while let Some(argument) = arguments.next() {
@@ -47,7 +52,8 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
         match argument.as_str() {
             "--out" => options.out = value()?.into(),
             "--seconds" => options.seconds = value()?.parse()?,
-            "--create-index" => options.create_index = value()?,
+            // Instead of ours, as another library's operator classes may want it.
+            "--create-index" => options.kinds = vec![Kind::other(value()?)],
             folder if !folder.starts_with("--") => options.data.push(folder.into()),
             _ => return Err(format!("unknown option {argument}").into()),
         }
@@ -58,36 +64,73 @@ fn parse(arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Err
     Ok(options)
 }
 
+/// An index, in a schema of its own beside the others.
+struct Subject {
+    schema: String,
+    client: Client,
+    efforts: Vec<Effort>,
+    measured: Measured,
+}
+
 fn run(folder: &Path, options: &Options) -> Result<(), Box<dyn Error>> {
     let data = Dataset::read(folder)?;
-    let mut client = measure::connect()?;
     println!(
         "\n## {}: {} rows of {} dimensions, {} queries",
         data.name, data.rows.count, data.rows.dim, data.queries.count
     );
-    let loading = measure::load(&mut client, &data)?;
-    println!("load (binary COPY)   {loading:.2} s");
-    let building = measure::build(&mut client, &options.create_index)?;
-    println!("build                {building:.2} s");
-    let bytes = measure::index_bytes(&mut client)?;
-    println!("index size           {:.0} bytes/row", bytes / data.rows.count as f64);
-    let (p50, p99) = measure::latency(&mut client, &data)?;
-    println!("latency, defaults    p50 {p50:.3} ms, p99 {p99:.3} ms\n");
-    println!("| effort | recall@10 | queries/s |\n|---|---:|---:|");
-    let points = measure_all(&mut client, &data, options)?;
+    let mut subjects = Vec::new();
+    for (at, kind) in options.kinds.iter().enumerate() {
+        subjects.push(make(&data, format!("bench_{at}"), kind)?);
+    }
+    let efforts = subjects.iter().map(|subject| subject.efforts.len()).max().unwrap_or(0);
+    for round in 0..ROUNDS {
+        for at in 0..efforts {
+            for subject in &mut subjects {
+                measure_effort(&data, subject, at, round, options.seconds)?;
+            }
+        }
+    }
+    let all: Vec<Measured> = subjects.into_iter().map(|subject| subject.measured).collect();
+    println!(
+        "\n{}\n{}\n{}",
+        report::indexes(&all),
+        report::efforts(&all),
+        report::targets(&all, data.rows.count)
+    );
     let path = options.out.join(format!("{}.svg", data.name));
-    std::fs::write(&path, plot::recall_over_speed(&data.name, &points))?;
-    println!("\nplot: {}", path.display());
+    std::fs::write(&path, plot::recall_over_speed(&data.name, &all))?;
+    println!("plot: {}", path.display());
     Ok(())
 }
 
-fn measure_all(client: &mut Client, data: &Dataset, options: &Options) -> Result<Vec<Point>, Box<dyn Error>> {
-    let mut points = Vec::new();
-    for effort in Effort::all(client) {
-        let recall = measure::recall(client, data, &effort)?;
-        let speed = measure::speed(data, &effort, options.seconds)?;
-        println!("| {} | {recall:.4} | {speed:.0} |", effort.label());
-        points.push(Point { effort, recall, speed });
+fn make(data: &Dataset, schema: String, kind: &Kind) -> Result<Subject, Box<dyn Error>> {
+    let mut client = measure::connect_to(&schema)?;
+    let load = measure::load(&mut client, data)?;
+    let build = measure::build(&mut client, &kind.create_index)?;
+    println!("{}: load (binary COPY) {load:.2} s, build {build:.2} s", kind.label);
+    let bytes_per_row = measure::index_bytes(&mut client)? / data.rows.count as f64;
+    let share = bytes_per_row / (4 * data.rows.dim) as f64;
+    let latency = measure::latency(&mut client, data)?;
+    let efforts = Effort::all(&mut client, kind.method);
+    let measured = Measured { kind: kind.clone(), build, bytes_per_row, share, latency, points: Vec::new() };
+    Ok(Subject { schema, client, efforts, measured })
+}
+
+/// Measures the effort at this place, if there is one: recall in the first round, the best speed in all.
+fn measure_effort(
+    data: &Dataset,
+    subject: &mut Subject,
+    at: usize,
+    round: u32,
+    seconds: u32,
+) -> Result<(), Box<dyn Error>> {
+    let Some(&effort) = subject.efforts.get(at) else { return Ok(()) };
+    let points = &mut subject.measured.points;
+    if round == 0 {
+        let recall = measure::recall(&mut subject.client, data, &effort)?;
+        points.push(Point { effort, recall, speed: 0.0 });
     }
-    Ok(points)
+    let speed = measure::speed(data, &subject.schema, &effort, seconds)?;
+    points[at].speed = points[at].speed.max(speed);
+    Ok(())
 }

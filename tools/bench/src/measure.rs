@@ -8,19 +8,20 @@ use std::time::Instant;
 use postgres::{Client, NoTls};
 
 use crate::dataset::{Dataset, Matrix};
+use crate::index::Method;
 
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;
 
 /// How hard searches try.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Effort {
     /// Nothing is set.
     Defaults,
     /// `proxima.recall_target`
     RecallTarget(f64),
-    /// `hnsw.ef_search`
-    EfSearch(u32),
+    /// The method's own setting and its value.
+    Explicit(&'static str, u32),
 }
 
 /// One measurement.
@@ -34,14 +35,16 @@ pub struct Point {
 }
 
 impl Effort {
-    /// Everything that is measured; recall targets only where the server knows them.
-    pub fn all(client: &mut Client) -> Vec<Self> {
+    /// Everything that is measured; recall targets only where the server knows them. The one that is left out is the
+    /// default.
+    pub fn all(client: &mut Client, method: Method) -> Vec<Self> {
         let mut all = vec![Self::Defaults];
         let has_targets = client.batch_execute("LOAD 'proxima'; SHOW proxima.recall_target").is_ok();
         if has_targets {
-            all.extend([0.8, 0.9, 0.95, 0.98, 0.99, 0.999].map(Self::RecallTarget));
+            all.extend([0.9, 0.99].map(Self::RecallTarget));
         }
-        all.extend([10, 20, 40, 80, 160, 320].map(Self::EfSearch));
+        let (setting, values) = method.effort();
+        all.extend(values.iter().map(|&value| Self::Explicit(setting, value)));
         all
     }
 
@@ -50,22 +53,16 @@ impl Effort {
         match self {
             Self::Defaults => "defaults".to_owned(),
             Self::RecallTarget(target) => format!("recall_target {target}"),
-            Self::EfSearch(ef) => format!("ef_search {ef}"),
+            Self::Explicit(setting, value) => format!("{setting} {value}"),
         }
     }
 
-    fn setting(&self) -> String {
+    /// The setting as a connection takes it.
+    fn setting(&self) -> Option<String> {
         match self {
-            Self::Defaults => String::new(),
-            Self::RecallTarget(target) => format!("proxima.recall_target={target}"),
-            Self::EfSearch(ef) => format!("hnsw.ef_search={ef}"),
-        }
-    }
-
-    fn sql(&self) -> String {
-        match self {
-            Self::Defaults => "RESET hnsw.ef_search".to_owned(),
-            _ => format!("SET {}", self.setting()),
+            Self::Defaults => None,
+            Self::RecallTarget(target) => Some(format!("proxima.recall_target={target}")),
+            Self::Explicit(setting, value) => Some(format!("{setting}={value}")),
         }
     }
 }
@@ -75,9 +72,31 @@ impl Effort {
 /// # Errors
 /// If there is no server.
 pub fn connect() -> Result<Client, Box<dyn Error>> {
+    connect_with("")
+}
+
+/// The same, to a schema of this name, which is made anew: tables that stand beside each other have the same names.
+///
+/// # Errors
+/// If there is no server.
+pub fn connect_to(schema: &str) -> Result<Client, Box<dyn Error>> {
+    let mut client = connect_with(&search_path(schema))?;
+    client.batch_execute(&format!(
+        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE"
+    ))?;
+    client.batch_execute(&format!("CREATE SCHEMA {schema}"))?;
+    Ok(client)
+}
+
+/// The option of a connection that finds the tables of a schema.
+fn search_path(schema: &str) -> String {
+    format!("-c search_path={schema},public")
+}
+
+fn connect_with(options: &str) -> Result<Client, Box<dyn Error>> {
     let value = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
     let parameters = format!(
-        "host='{}' port='{}' user='{}' dbname='{}'",
+        "host='{}' port='{}' user='{}' dbname='{}' options='{options}'",
         value("PGHOST", "/var/run/postgresql"),
         value("PGPORT", "5432"),
         value("PGUSER", "postgres"),
@@ -93,11 +112,10 @@ pub fn connect() -> Result<Client, Box<dyn Error>> {
 pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> {
     let has_vector = "SELECT to_regtype('vector') IS NOT NULL";
     if !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
-        client.batch_execute("CREATE EXTENSION proxima")?;
+        client.batch_execute("CREATE EXTENSION proxima SCHEMA public")?;
     }
     client.batch_execute(&format!(
-        "DROP TABLE IF EXISTS items, queries;
-         CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
+        "CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
          CREATE TABLE queries (id int PRIMARY KEY, embedding vector({dim}));",
         dim = data.rows.dim
     ))?;
@@ -137,7 +155,8 @@ fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<
 /// # Errors
 /// What the server raises.
 pub fn build(client: &mut Client, create_index: &str) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("SET maintenance_work_mem = '2GB'; CHECKPOINT")?;
+    client.batch_execute("SET maintenance_work_mem = '2GB'")?;
+    client.batch_execute("CHECKPOINT")?;
     let start = Instant::now();
     client.batch_execute(create_index)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -164,9 +183,10 @@ fn literal(vector: &[f32]) -> String {
 /// # Errors
 /// What the server raises.
 pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
-    client.batch_execute("RESET hnsw.ef_search")?;
-    client.batch_execute(&effort.sql())?;
+    client.batch_execute("RESET ALL; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
+    if let Some(setting) = effort.setting() {
+        client.batch_execute(&format!("SET {setting}"))?;
+    }
     let sql = "SELECT id FROM items ORDER BY embedding <=> $1::text::vector LIMIT 10";
     let statement = client.prepare(sql)?;
     let mut hits = 0;
@@ -200,11 +220,11 @@ pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dy
     Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
 }
 
-/// Queries per second of one pgbench client with prepared statements: the best of two runs.
+/// Queries per second of one pgbench client with prepared statements, in a schema.
 ///
 /// # Errors
 /// If pgbench fails.
-pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
+pub fn speed(data: &Dataset, schema: &str, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
     let script = std::env::temp_dir().join(format!("proxima-bench-{}.sql", std::process::id()));
     std::fs::write(
         &script,
@@ -215,21 +235,16 @@ pub fn speed(data: &Dataset, effort: &Effort, seconds: u32) -> Result<f64, Box<d
         ),
     )?;
     let pgbench = std::env::var("PGBENCH").unwrap_or_else(|_| "pgbench".to_owned());
-    let setting = effort.setting();
-    let options = if setting.is_empty() { String::new() } else { format!("-c {setting}") };
-    let mut best = 0.0f64;
-    for _ in 0..2 {
-        let output = Command::new(&pgbench)
-            .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
-            .arg(&script)
-            .arg(format!("--time={seconds}"))
-            .env("PGOPTIONS", format!("-c enable_seqscan=off {options}"))
-            .output()?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let speed =
-            text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
-        best = best.max(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?);
-    }
+    let options = effort.setting().map_or_else(String::new, |setting| format!("-c {setting}"));
+    let path = search_path(schema);
+    let output = Command::new(&pgbench)
+        .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
+        .arg(&script)
+        .arg(format!("--time={seconds}"))
+        .env("PGOPTIONS", format!("-c enable_seqscan=off {path} {options}"))
+        .output()?;
     std::fs::remove_file(&script)?;
-    Ok(best)
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let speed = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+    Ok(speed.ok_or_else(|| String::from_utf8_lossy(&output.stderr).into_owned())?)
 }

@@ -2,99 +2,127 @@
 
 use std::fmt::Write;
 
-use bench::measure::{Effort, Point};
+use bench::measure::Point;
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 420.0;
-const MARGIN: f64 = 60.0;
+use crate::report::Measured;
 
-/// A picture of the points: recall to the right, queries per second upwards on a logarithmic scale.
-pub fn recall_over_speed(title: &str, points: &[Point]) -> String {
-    let recalls = || points.iter().map(|point| point.recall);
-    let least = (recalls().fold(1.0, f64::min) * 20.0).floor() / 20.0;
-    let speeds = || points.iter().map(|point| point.speed.max(1.0).log10());
-    let (low, high) = (speeds().fold(f64::INFINITY, f64::min).floor(), speeds().fold(0.0, f64::max).ceil());
-    let x = |recall: f64| MARGIN + (recall - least) / (1.0 - least).max(0.01) * (WIDTH - 2.0 * MARGIN);
-    let y = |speed: f64| {
-        HEIGHT - MARGIN - (speed.max(1.0).log10() - low) / (high - low).max(1.0) * (HEIGHT - 2.0 * MARGIN)
-    };
+const WIDTH: f64 = 720.0;
+const HEIGHT: f64 = 440.0;
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 700.0;
+const TOP: f64 = 48.0;
+const BOTTOM: f64 = 390.0;
+/// One for each index, distinct for the colour-blind, too.
+const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+/// Marks to the right: every one halves what is missed, or about that. What lies outside is at an end, or left out.
+const RECALLS: [f64; 9] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999];
+const RECALL_MAX: f64 = 0.9995;
+
+/// Where a recall is.
+fn x(recall: f64) -> f64 {
+    let place = |recall: f64| -(1.0 - recall.min(RECALL_MAX)).log10();
+    let (low, high) = (place(RECALLS[0]), place(RECALL_MAX));
+    LEFT + (place(recall) - low) / (high - low) * (RIGHT - LEFT)
+}
+
+/// The speeds at the ends of the picture.
+struct Speeds {
+    low: f64,
+    high: f64,
+}
+
+impl Speeds {
+    /// Where a speed is.
+    fn y(&self, speed: f64) -> f64 {
+        BOTTOM - (speed / self.low).ln() / (self.high / self.low).ln() * (BOTTOM - TOP)
+    }
+
+    /// 1, 2, 5, 10, ... as far as they are in the picture.
+    fn marks(&self) -> impl Iterator<Item = f64> {
+        let steps = (0..8).flat_map(|decade| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(decade)));
+        steps.filter(|&speed| (self.low..=self.high).contains(&speed))
+    }
+}
+
+/// A picture of the curves: recall to the right, on a scale on which what is missed halves, and queries per second
+/// upwards, on a logarithmic one. Rings are what defaults give.
+pub fn recall_over_speed(title: &str, all: &[Measured]) -> String {
+    let is_in = |point: &&Point| point.recall >= RECALLS[0];
+    let speeds =
+        || all.iter().flat_map(|one| one.points.iter().filter(is_in)).map(|point| point.speed.max(1.0));
+    let (low, high) = (speeds().fold(f64::INFINITY, f64::min), speeds().fold(1.0, f64::max));
+    let speeds = Speeds { low: low.min(high) * 0.9, high: high * 1.1 };
     let mut svg = format!(
         "<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{HEIGHT}' font-family='sans-serif' \
          font-size='12'>\n<rect width='100%' height='100%' fill='white'/>\n\
-         <text x='{}' y='24' text-anchor='middle' font-size='16'>{title}: queries/s over recall@10, one client\
+         <text x='{}' y='24' text-anchor='middle' font-size='15'>{title}: queries/s over recall@10, one client\
          </text>\n",
         WIDTH / 2.0
     );
-    // Writing to a String can't fail.
-    for step in 0..=5 {
-        let recall = least + (1.0 - least) * f64::from(step) / 5.0;
-        let at = x(recall);
-        let _ =
-            writeln!(svg, "<line x1='{at}' y1='{MARGIN}' x2='{at}' y2='{}' stroke='#ddd'/>", HEIGHT - MARGIN);
-        let _ = writeln!(
-            svg,
-            "<text x='{at}' y='{}' text-anchor='middle'>{recall:.2}</text>",
-            HEIGHT - MARGIN + 18.0
-        );
-    }
-    for decade in (low as i32)..=(high as i32) {
-        for digit in [1.0, 2.0, 5.0] {
-            let speed = digit * 10f64.powi(decade);
-            if speed.log10() > high {
-                continue;
-            }
-            let at = y(speed);
-            let _ = writeln!(
-                svg,
-                "<line x1='{MARGIN}' y1='{at}' x2='{}' y2='{at}' stroke='#ddd'/>",
-                WIDTH - MARGIN
-            );
-            let _ =
-                writeln!(svg, "<text x='{}' y='{}' text-anchor='end'>{speed}</text>", MARGIN - 6.0, at + 4.0);
+    grid(&mut svg, &speeds);
+    for ((at, one), color) in all.iter().enumerate().zip(COLORS.iter().cycle()) {
+        for (points, dashes) in one.curves().iter().zip(["4 3", "none"]) {
+            curve(&mut svg, &speeds, points.iter().copied().filter(is_in), color, dashes);
         }
+        if let Some(point) = one.defaults().filter(is_in) {
+            circle(&mut svg, &speeds, point, &format!("r='7' fill='none' stroke='{color}' stroke-width='2'"));
+        }
+        // The lower left corner is empty: what is slow finds much.
+        let y = BOTTOM - 16.0 * (all.len() - at) as f64;
+        let _ = writeln!(svg, "<text x='{}' y='{y}' fill='{color}'>{}</text>", LEFT + 12.0, one.kind.label);
     }
-    series(
-        &mut svg,
-        points,
-        "recall_target",
-        "#06c",
-        |effort| matches!(effort, Effort::RecallTarget(_)),
-        &x,
-        &y,
+    let _ = writeln!(
+        svg,
+        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes; dashed: proxima.recall_target; rings: \
+         defaults</text>\n</svg>",
+        HEIGHT - 10.0
     );
-    series(&mut svg, points, "ef_search", "#c60", |effort| matches!(effort, Effort::EfSearch(_)), &x, &y);
-    svg.push_str("</svg>\n");
     svg
 }
 
-#[allow(clippy::too_many_arguments, reason = "a drawing step: what, where, how")]
-fn series(
+fn curve<'p>(
     svg: &mut String,
-    points: &[Point],
-    name: &str,
+    speeds: &Speeds,
+    points: impl Iterator<Item = &'p Point>,
     color: &str,
-    belongs: impl Fn(&Effort) -> bool,
-    x: &impl Fn(f64) -> f64,
-    y: &impl Fn(f64) -> f64,
+    dashes: &str,
 ) {
-    let mut own: Vec<&Point> = points.iter().filter(|point| belongs(&point.effort)).collect();
-    own.sort_by(|a, b| a.recall.total_cmp(&b.recall));
-    let path: Vec<String> = own.iter().map(|p| format!("{:.1},{:.1}", x(p.recall), y(p.speed))).collect();
-    let _ = writeln!(svg, "<polyline points='{}' fill='none' stroke='{color}'/>", path.join(" "));
-    for point in &own {
+    let points: Vec<&Point> = points.collect();
+    let path: Vec<String> =
+        points.iter().map(|point| format!("{:.1},{:.1}", x(point.recall), speeds.y(point.speed))).collect();
+    // Writing to a String can't fail.
+    let _ = writeln!(
+        svg,
+        "<polyline points='{}' fill='none' stroke='{color}' stroke-width='2' stroke-dasharray='{dashes}'/>",
+        path.join(" ")
+    );
+    for point in points {
+        circle(svg, speeds, point, &format!("r='3' fill='{color}'"));
+    }
+}
+
+fn circle(svg: &mut String, speeds: &Speeds, point: &Point, style: &str) {
+    let _ = writeln!(svg, "<circle cx='{:.1}' cy='{:.1}' {style}/>", x(point.recall), speeds.y(point.speed));
+}
+
+fn grid(svg: &mut String, speeds: &Speeds) {
+    for recall in RECALLS {
+        let (at, stroke) = (x(recall), if recall == 0.95 { "#888" } else { "#ddd" });
         let _ = writeln!(
             svg,
-            "<circle cx='{:.1}' cy='{:.1}' r='3' fill='{color}'/>",
-            x(point.recall),
-            y(point.speed)
+            "<line x1='{at:.1}' y1='{TOP}' x2='{at:.1}' y2='{BOTTOM}' stroke='{stroke}'/>\n\
+             <text x='{at:.1}' y='{}' text-anchor='middle'>{recall}</text>",
+            BOTTOM + 18.0
         );
     }
-    if let Some(first) = own.first() {
+    for speed in speeds.marks() {
+        let at = speeds.y(speed);
         let _ = writeln!(
             svg,
-            "<text x='{:.1}' y='{:.1}' fill='{color}'>{name}</text>",
-            x(first.recall) + 6.0,
-            y(first.speed) - 6.0
+            "<line x1='{LEFT}' y1='{at:.1}' x2='{RIGHT}' y2='{at:.1}' stroke='#ddd'/>\n\
+             <text x='{}' y='{:.1}' text-anchor='end'>{speed}</text>",
+            LEFT - 6.0,
+            at + 4.0
         );
     }
 }

@@ -1,7 +1,7 @@
 //! `make bench-live`: an index that lives, beside the same table without one.
 //!
 //! ```text
-//! bench-live [--parts a,b,...] [--rows-scale 0.1] [--pace 10000] [--out DIR] DATASET
+//! bench-live [--parts a,b,...] [--rows-scale 0.1] [--pace 10000] [--method ivf] [--out DIR] DATASET
 //! ```
 //!
 //! | part | what |
@@ -32,6 +32,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use bench::dataset::Dataset;
+use bench::index::Method;
 use postgres::Client;
 
 use corpus::Corpus;
@@ -44,6 +45,7 @@ struct Options {
     parts: String,
     scale: f64,
     pace: Option<f64>,
+    method: Method,
     out: PathBuf,
     data: PathBuf,
 }
@@ -60,6 +62,8 @@ pub struct Bench<'a> {
     pub report: Report,
     /// Rows per second that part b inserts at most.
     pub pace: Option<f64>,
+    /// What indexes are made with.
+    pub method: Method,
     scale: f64,
 }
 
@@ -86,6 +90,7 @@ fn main() -> Outcome<ExitCode> {
         exact: Exact::new(&corpus),
         report,
         pace: options.pace,
+        method: options.method,
         scale: options.scale,
     };
     println!("{}: {} rows of {} dimensions", corpus.name(), corpus.real(), corpus.dim());
@@ -96,7 +101,8 @@ fn main() -> Outcome<ExitCode> {
         }
     }
     let heading = format!(
-        "# An index that lives\n\n{} ({} dimensions), rows scaled by {}, {:.0} s",
+        "# An index that lives\n\n{}, {} ({} dimensions), rows scaled by {}, {:.0} s",
+        options.method.name(),
         corpus.name(),
         corpus.dim(),
         options.scale,
@@ -111,12 +117,13 @@ fn main() -> Outcome<ExitCode> {
 }
 
 fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
-    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--pace ROWS_PER_SECOND] [--out DIR] \
-                 DATASET";
+    let usage = "usage: bench-live [--parts a,b,...] [--rows-scale FACTOR] [--pace ROWS_PER_SECOND] \
+                 [--method hnsw|ivf] [--out DIR] DATASET";
     let mut options = Options {
         parts: "a,b,c,d,e,f,g,h".to_owned(),
         scale: 1.0,
         pace: None,
+        method: Method::Hnsw,
         out: PathBuf::from("target/bench-results"),
         data: PathBuf::new(),
     };
@@ -127,6 +134,7 @@ fn parse(arguments: impl Iterator<Item = String>) -> Outcome<Options> {
             "--parts" => options.parts = value()?,
             "--rows-scale" => options.scale = value()?.parse()?,
             "--pace" => options.pace = Some(value()?.parse()?),
+            "--method" => options.method = value()?.parse()?,
             "--out" => options.out = value()?.into(),
             folder if !folder.starts_with("--") => options.data = folder.into(),
             _ => return Err(format!("unknown option {argument}; {usage}").into()),

@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use bench::index::Method;
 use bench::measure;
 use postgres::{Client, Statement};
 
@@ -108,11 +109,11 @@ pub fn load(
 ///
 /// # Errors
 /// What the server raises.
-pub fn build(client: &mut Client, table: &str) -> Outcome<f64> {
-    seconds_of(
-        client,
-        &format!("CREATE INDEX {table}_embedding ON {table} USING hnsw (embedding vector_cosine_ops)"),
-    )
+pub fn build(client: &mut Client, method: Method, table: &str) -> Outcome<f64> {
+    let method = method.name();
+    let command =
+        format!("CREATE INDEX {table}_embedding ON {table} USING {method} (embedding vector_cosine_ops)");
+    seconds_of(client, &command)
 }
 
 /// Runs a command; returns the seconds.

@@ -33,7 +33,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     for table in [INDEXED, PLAIN] {
         server::load(&mut bench.client, table, bench.corpus, 0..base, false)?;
         if table == INDEXED {
-            server::build(&mut bench.client, table)?;
+            server::build(&mut bench.client, bench.method, table)?;
         }
         let client = &mut bench.client;
         let delete = server::seconds_of(client, &format!("DELETE FROM {table} WHERE id % 10 < 3"))?;
@@ -42,7 +42,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
         let measured = format!("DELETE {delete:.3} s, VACUUM {vacuum:.3} s");
         bench.report.note(&format!("e: 30 % of {base} rows, {which}"), measured);
     }
-    server::build(&mut bench.client, PLAIN)?;
+    server::build(&mut bench.client, bench.method, PLAIN)?;
     let settled = super::settle(bench, INDEXED)?;
     bench.report.note("e: afterwards", settled);
 

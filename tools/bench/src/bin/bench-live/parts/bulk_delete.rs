@@ -35,7 +35,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     for (table, total) in [PLAIN, INDEXED].into_iter().zip(&mut totals) {
         server::load(&mut bench.client, table, bench.corpus, 0..base, false)?;
         if table == INDEXED {
-            server::build(&mut bench.client, table)?;
+            server::build(&mut bench.client, bench.method, table)?;
         }
         bench.client.batch_execute(&format!("DELETE FROM {table} WHERE id % 10 = 0; CHECKPOINT"))?;
         let command = format!("VACUUM (INDEX_CLEANUP ON, PARALLEL 0, TRUNCATE OFF) {table}");

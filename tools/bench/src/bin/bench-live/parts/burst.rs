@@ -24,7 +24,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     for table in [PLAIN, INDEXED] {
         server::load(&mut bench.client, table, corpus, 0..base, false)?;
     }
-    let built = server::build(&mut bench.client, INDEXED)?;
+    let built = server::build(&mut bench.client, bench.method, INDEXED)?;
     println!("  index on {base} rows built in {built:.1} s");
     copy(bench, "binary", &Stream::binary(corpus, base..base + burst), base + burst)?;
     copy(bench, "text", &Stream::text(corpus, base + burst..base + 2 * burst), base + 2 * burst)?;

@@ -27,7 +27,7 @@ const SEARCHING: Duration = Duration::from_millis(500);
 pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     let rows = bench.rows(20_000);
     server::load(&mut bench.client, INDEXED, bench.corpus, 0..rows, false)?;
-    server::build(&mut bench.client, INDEXED)?;
+    server::build(&mut bench.client, bench.method, INDEXED)?;
     let index = format!("{INDEXED}_embedding");
     let mut sizes = vec![server::bytes_of(&mut bench.client, &index)?];
     let mut recalls = Vec::new();
@@ -47,7 +47,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
         println!("  turnover {turnover}: {seconds:.1} s; {settled}");
     }
     bench.client.batch_execute(&format!("DROP INDEX {index}"))?;
-    server::build(&mut bench.client, INDEXED)?;
+    server::build(&mut bench.client, bench.method, INDEXED)?;
     let fresh = server::bytes_of(&mut bench.client, &index)?;
     let fresh_speed = speed(bench)?;
     bench.client.batch_execute(&format!("DROP TABLE {INDEXED}"))?;

@@ -32,7 +32,7 @@ fn run_with(bench: &mut Bench<'_>, fsync: &str) -> Outcome<()> {
     for table in [PLAIN, INDEXED] {
         server::load(&mut bench.client, table, bench.corpus, 0..base, false)?;
     }
-    server::build(&mut bench.client, INDEXED)?;
+    server::build(&mut bench.client, bench.method, INDEXED)?;
     bench.client.batch_execute("CHECKPOINT")?;
     let [plain, indexed] = in_turns(bench, [PLAIN, INDEXED], base..base + rows)?;
     let recall = super::recall(bench, INDEXED, &Live::all(0..base + rows))?;

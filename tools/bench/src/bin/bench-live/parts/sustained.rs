@@ -54,7 +54,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     server::drop_all(&mut bench.client)?;
 
     server::load(&mut bench.client, INDEXED, bench.corpus, 0..base, true)?;
-    server::build(&mut bench.client, INDEXED)?;
+    server::build(&mut bench.client, bench.method, INDEXED)?;
     let idle_before = idle(bench, base, "before")?;
     let before = start_of_wal(&mut bench.client)?;
     let (rows_per_second, seen) =
