@@ -40,9 +40,6 @@ use crate::pg::table::TableRows;
 use crate::pg::tid;
 use crate::storage::RelationPager;
 
-/// Share of the allowed misses that is aimed at where coarse codes tell what is near: they put some of the nearest
-/// behind others, where a query that wants a few rows does not see them.
-const MISSES_COARSE: f64 = 0.6;
 /// Elements of lists that are measured before the first is offered, in proportion to what graphs take: they are beside
 /// each other, and cost less than a look into the table.
 const EXPANSIONS_OF_LISTS: f64 = 4.0;
@@ -316,12 +313,10 @@ impl RunningScan {
         match &query {
             Ok(query) => {
                 let segments = &open.parsed.segments;
-                let misses = if is_coarse { MISSES_COARSE } else { 1.0 };
-                let target = 1.0 - (1.0 - settings.recall_target) * misses;
-                let recall = Probes::Recall(target as f32);
-                let probes = settings.probes.map_or(recall, Probes::Lists);
+                let target = settings.recall_target as f32;
+                let probes = settings.probes.map_or(Probes::Recall(target), Probes::Lists);
                 for union in UnionQuery::prepare(space, segments, query, probes) {
-                    let effort = effort(settings, segments, || union.gamma(segments, target as f32));
+                    let effort = effort(settings, segments, || union.gamma(segments, target));
                     add(SourceKind::Union(union), effort);
                 }
                 for (at, state) in segments.iter().enumerate() {
