@@ -59,11 +59,6 @@ impl Reconstruction {
         Self { scale, error: round_up(r.iter().map(lost).sum::<f64>().sqrt()) }
     }
 
-    /// The same for an `r` that lacks `lost` itself, which is at right angles to all there is.
-    pub fn with_lost(self, lost: f32) -> Self {
-        Self { error: round_up(f64::from(self.error).hypot(f64::from(lost))), ..self }
-    }
-
     /// The factors of the code, of `dim` bits.
     pub fn factors(&self, dim: usize) -> Factors {
         let (scale, error) = (f64::from(self.scale), f64::from(self.error));
@@ -83,6 +78,11 @@ impl Reconstruction {
             *out = if code[at / 8] >> (at % 8) & 1 == 1 { self.scale } else { -self.scale };
         }
     }
+}
+
+/// The length of what is lost when to an `error` comes what had been `lost` before, at right angles to it; rounded up.
+pub fn with_lost(error: f32, lost: f32) -> f32 {
+    if lost == 0.0 { error } else { round_up(f64::from(error).hypot(f64::from(lost))) }
 }
 
 fn exact_sums(r: &[f32]) -> (f64, f64) {

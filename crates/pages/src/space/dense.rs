@@ -3,7 +3,6 @@
 use ann::Metric;
 use ann::search::Measured;
 use kernels::{Coded, Kernels};
-use quant::rabitq::Reconstruction;
 
 use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
 
@@ -12,7 +11,9 @@ use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
 pub(super) enum Code {
     /// Their own vectors' codes.
     Residual(Coded<'static>),
-    /// Their 1-bit codes, each with the scale and the error of a [`Reconstruction`].
+    /// The same, that lose much.
+    Rough(Coded<'static>),
+    /// Their 1-bit codes.
     Sign(&'static Kernels),
 }
 
@@ -41,7 +42,7 @@ pub(super) struct DenseQuery {
     /// Inner product: of the scaled query with the centroid, and the centroid's norm.
     to_centroid: f64,
     centroid_norm: f64,
-    /// Inner product: a vector of zeros, for the norms of rows.
+    /// Inner product, and codes that lose much: a vector of zeros, for the norms of rows.
     origin: Vec<f32>,
     rounding: f64,
     /// Bounds that may be wrong, but seldom are: what a code lost is measured in deviations of a random direction.
@@ -77,7 +78,7 @@ impl DenseQuery {
         } else {
             norm(&vector)
         };
-        let is_inner_product = metric == Metric::InnerProduct;
+        let has_norms = metric == Metric::InnerProduct || matches!(code, Code::Rough(_));
         Self {
             metric,
             code,
@@ -88,7 +89,7 @@ impl DenseQuery {
             query_norm,
             to_centroid: scaling.to_centroid,
             centroid_norm: norm(centroid),
-            origin: if is_inner_product { vec![0.0; vector.len()] } else { Vec::new() },
+            origin: if has_norms { vec![0.0; vector.len()] } else { Vec::new() },
             rounding: (vector.len() as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
             deviations: None,
             vector,
@@ -99,7 +100,7 @@ impl DenseQuery {
     ///
     /// What a code lost, a vector of length e, has no direction of its own: the codes are of randomly rotated vectors.
     /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim), and it
-    /// adds e^2 to the squared distance. For a 1-bit code see [`Self::by_sign`].
+    /// adds e^2 to the squared distance. That is good enough while e is small: else see [`Self::by_direction`].
     pub(super) fn with_likely_bounds(self) -> Self {
         let is_rotated = self.metric != Metric::L1;
         let deviations = is_rotated.then(|| LIKELY_DEVIATIONS / (self.vector.len() as f64).sqrt());
@@ -120,7 +121,7 @@ impl DenseQuery {
     pub(super) fn measure_pending(&self, own: &[u8], scale: f32, error: f32) -> Measured {
         let coded = match self.code {
             Code::Residual(coded) if self.metric == Metric::InnerProduct => coded,
-            Code::Residual(_) | Code::Sign(_) => return self.measure(own, scale, error),
+            Code::Residual(_) | Code::Rough(_) | Code::Sign(_) => return self.measure(own, scale, error),
         };
         let product = f64::from(coded.inner_product(&self.vector, scale, own));
         let row_norm = self.centroid_norm + f64::from(coded.l2_squared(&self.origin, scale, own)).sqrt();
@@ -142,31 +143,39 @@ impl DenseQuery {
                 };
                 Rough { key, spread: 2.0 * size * f64::from(error) }
             }
-            Code::Sign(kernels) => self.by_sign(kernels, own, &Reconstruction { scale, error }),
+            Code::Rough(coded) => {
+                let known = f64::from(coded.l2_squared(&self.origin, scale, own));
+                self.by_direction(known, f64::from(coded.inner_product(&self.vector, scale, own)), error)
+            }
+            Code::Sign(kernels) => {
+                let scale = f64::from(scale);
+                let known = self.vector.len() as f64 * scale * scale;
+                // Bits stand for halves there.
+                let product = 2.0 * scale * f64::from(kernels.sign_product(own, &self.vector));
+                self.by_direction(known, product, error)
+            }
         }
     }
 
-    /// A row by its 1-bit code.
+    /// A row by the direction of a code that loses much: `code` is `scale` times that, its square `known`, and `product`
+    /// its product with the query's vector v.
     ///
-    /// The estimate of its product with the query's vector v is the unbiased one. What lies along r is known: only the
-    /// part of v that is at right angles to r meets what the code lost, a random direction, made longer by as much as
-    /// the reconstruction is made longer to be without bias. (Gao and Long 2024, RaBitQ, whose bound has all of v.)
+    /// The code is at right angles to what it lost, but v is not: the nearer it is to the row r, the more it has of that.
+    /// The code made longer gives products without bias. What lies along r is known then, and only the part of v that
+    /// is at right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024,
+    /// RaBitQ, whose bound has all of v.)
     #[inline]
-    fn by_sign(&self, kernels: &Kernels, own: &[u8], code: &Reconstruction) -> Rough {
-        let dim = self.vector.len();
-        let factors = code.factors(dim);
-        let product = factors.rescale * kernels.sign_product(own, &self.vector);
-        let add = if self.metric == Metric::InnerProduct { 0.0 } else { factors.norm2 };
-        let key = (self.base + add - product).max(0.0);
-        let square = f64::from(factors.norm2);
-        if square <= 0.0 {
-            return Rough { key, spread: 0.0 };
-        }
-        let known = dim as f64 * f64::from(code.scale).powi(2);
-        let lost = 2.0 * f64::from(code.error) * (square / known.max(f64::MIN_POSITIVE)).sqrt();
-        let along = f64::from(product).powi(2) / (4.0 * square);
+    fn by_direction(&self, known: f64, product: f64, error: f32) -> Rough {
+        let error = f64::from(error);
+        let square = known + error * error;
+        let longer = if known > 0.0 { square / known } else { 1.0 };
+        let product = product * longer;
+        let add = if self.metric == Metric::InnerProduct { 0.0 } else { square };
+        let key = (f64::from(self.base) + add - 2.0 * product).max(0.0) as f32;
+        let lost = 2.0 * error * longer.sqrt();
         // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
         let least = lost * self.deviations.unwrap_or(1.0);
+        let along = product * product / square.max(f64::MIN_POSITIVE);
         let across = (self.vector_norm.powi(2) - along).max(0.0).sqrt().max(least);
         Rough { key, spread: across.min(self.vector_norm) * lost }
     }

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use ann::Metric;
 use ann::build::{BuildError, Control};
-use quant::rabitq::Reconstruction;
+use quant::rabitq::{Reconstruction, with_lost};
 use quant::self_code;
 
 use crate::format::pending::{Entries, PendingEntry};
@@ -132,20 +132,20 @@ impl EncodedNodes {
         }
     }
 
-    /// Adds what rows had lost before they were encoded. Where the 1-bit code is all there is of a row, this tells how
-    /// long the row was, and so what the code's factors are.
+    /// Adds what rows had lost before they were encoded: it may have any direction, but for rough codes what counts is
+    /// that it likely is at right angles to the rest, so that a row's length and the factors of its code stay the same.
     fn carry(&mut self, space: &Space, carried: &[f32]) {
-        let carried = carried.iter().copied().chain(std::iter::repeat(0.0));
-        if self.plan.own() != OwnCode::Sign {
-            self.errors.iter_mut().zip(carried).for_each(|(error, carried)| *error += carried);
-            return;
+        let rows = self.errors.iter_mut().zip(carried);
+        match self.plan.own() {
+            own if own.is_rough() => rows.for_each(|(error, &carried)| *error = with_lost(*error, carried)),
+            _ => rows.for_each(|(error, carried)| *error += carried),
         }
-        for ((error, carried), (&scale, factors)) in
-            self.errors.iter_mut().zip(carried).zip(self.scales.iter().zip(&mut self.factors))
-        {
-            let code = Reconstruction { scale, error: *error }.with_lost(carried);
-            *error = code.error;
-            *factors = chunk::factors(space, &code.factors(space.padded_dim()));
+        if self.plan.own() == OwnCode::Sign {
+            let codes = self.scales.iter().zip(&self.errors);
+            for (factors, (&scale, &error)) in self.factors.iter_mut().zip(codes) {
+                let code = Reconstruction { scale, error };
+                *factors = chunk::factors(space, &code.factors(space.padded_dim()));
+            }
         }
     }
 }
