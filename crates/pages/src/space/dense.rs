@@ -157,13 +157,13 @@ impl DenseQuery {
         }
     }
 
-    /// A row by the direction of a code that loses much: `code` is `scale` times that, its square `known`, and `product`
-    /// its product with the query's vector v.
+    /// A row by the direction of a code that loses much. `known`: the square of the decoded code; `product`: that with
+    /// the query's vector v.
     ///
     /// The code is at right angles to what it lost, but v is not: the nearer it is to the row r, the more it has of that.
-    /// The code made longer gives products without bias. What lies along r is known then, and only the part of v that
-    /// is at right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024,
-    /// RaBitQ, whose bound has all of v.)
+    /// The code made longer gives products without bias. What lies along r is known then, and only the part of v at
+    /// right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024, RaBitQ,
+    /// whose bound has all of v.)
     #[inline]
     fn by_direction(&self, known: f64, product: f64, error: f32) -> Rough {
         let error = f64::from(error);
