@@ -160,7 +160,7 @@ impl DenseQuery {
     /// A row by the direction of a code that loses much. `known`: the square of the decoded code; `product`: that with
     /// the query's vector v.
     ///
-    /// The code is at right angles to what it lost, but v is not: the nearer it is to the row r, the more it has of that.
+    /// The code is at right angles to what it lost, but v is not: the nearer to the row r, the more it has of that.
     /// The code made longer gives products without bias. What lies along r is known then, and only the part of v at
     /// right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024, RaBitQ,
     /// whose bound has all of v.)
