@@ -116,7 +116,7 @@ CREATE INDEX h_cosine ON t USING ivf (h halfvec_cosine_ops) WITH (bits = 2);
 SELECT * FROM compared;
 UPDATE t SET v = dense(id, 96), h = dense(id, 96) WHERE id % 3 = 0;
 VACUUM t;
-SELECT relname, proxima.merge(oid::regclass) ->> 'rows' AS merged, proxima.index_info(oid::regclass) -> 'segments' AS segments
+SELECT relname, proxima.merge(oid::regclass) ->> 'rows' AS merged, proxima.index_info(oid::regclass) #>> '{segments,0,encoding}' AS encoding
 	FROM pg_class WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'ivf') AND relname ~ '^[vh]_' ORDER BY relname;
 SELECT * FROM compared;
 SELECT relname, proxima.check_index(oid) ->> 'sound' AS sound FROM pg_class

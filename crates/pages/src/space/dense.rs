@@ -3,6 +3,7 @@
 use ann::Metric;
 use ann::search::Measured;
 use kernels::{Coded, Kernels};
+use quant::rabitq::longer;
 
 use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
 
@@ -166,9 +167,9 @@ impl DenseQuery {
     /// whose bound has all of v.)
     #[inline]
     fn by_direction(&self, known: f64, product: f64, error: f32) -> Rough {
+        let longer = longer(known, error);
         let error = f64::from(error);
         let square = known + error * error;
-        let longer = if known > 0.0 { square / known } else { 1.0 };
         let product = product * longer;
         let add = if self.metric == Metric::InnerProduct { 0.0 } else { square };
         let key = (f64::from(self.base) + add - 2.0 * product).max(0.0) as f32;

@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 
 use ann::Metric;
 use ann::build::{BuildError, Control};
-use quant::rabitq::{Reconstruction, with_lost};
 use quant::self_code;
 
 use crate::format::pending::{Entries, PendingEntry};
@@ -128,23 +127,6 @@ impl EncodedNodes {
             OwnCode::Residual(_) | OwnCode::Bits => {
                 let bytes = self.plan.own_bytes();
                 &self.own[node * bytes..][..bytes]
-            }
-        }
-    }
-
-    /// Adds what rows had lost before they were encoded: it may have any direction, but for rough codes what counts is
-    /// that it likely is at right angles to the rest, so that a row's length and the factors of its code stay the same.
-    fn carry(&mut self, space: &Space, carried: &[f32]) {
-        let rows = self.errors.iter_mut().zip(carried);
-        match self.plan.own() {
-            own if own.is_rough() => rows.for_each(|(error, &carried)| *error = with_lost(*error, carried)),
-            _ => rows.for_each(|(error, carried)| *error += carried),
-        }
-        if self.plan.own() == OwnCode::Sign {
-            let codes = self.scales.iter().zip(&self.errors);
-            for (factors, (&scale, &error)) in self.factors.iter_mut().zip(codes) {
-                let code = Reconstruction { scale, error };
-                *factors = chunk::factors(space, &code.factors(space.padded_dim()));
             }
         }
     }
@@ -294,6 +276,8 @@ impl Loader {
     ) -> Result<EncodedNodes, BuildError> {
         let count = self.tids.len();
         let centroid = self.centroid();
+        let mut errors = self.carried_errors;
+        errors.resize(count, 0.0);
         let is_inner_product = space.metric() == Metric::InnerProduct;
         let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
         let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
@@ -304,7 +288,7 @@ impl Loader {
             own: vec![0; if is_fixed { count * plan.own_bytes() } else { 0 }],
             own_ends: Vec::new(),
             scales: vec![0.0; count],
-            errors: vec![0.0; count],
+            errors,
             bits: vec![0; if plan.is_inline() { count * plan.code_bytes() } else { 0 }],
             factors: vec![(0, 0); if plan.is_inline() { count } else { 0 }],
             bytes: vec![0; count * byte_dim],
@@ -317,7 +301,6 @@ impl Loader {
             centroid,
         };
         encode_chunks(space, self.chunks, control, &mut nodes);
-        nodes.carry(space, &self.carried_errors);
         check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
         check_cancel(control)?;
