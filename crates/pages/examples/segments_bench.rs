@@ -43,11 +43,15 @@ const PROBES_TARGET: f32 = 0.95;
 use Navigator::{Flat, Graph, Lists};
 
 /// Lists with coarse own vectors, and with fine ones.
-const COARSE: Navigator = Lists(ListOptions { lists: 0, own: OwnCode::Residual(Encoding::I4) });
-const FINE: Navigator = Lists(ListOptions { lists: 0, own: OwnCode::Residual(Encoding::F16) });
+const COARSE: Navigator = lists(OwnCode::Residual(Encoding::I4));
+const FINE: Navigator = lists(OwnCode::Residual(Encoding::F16));
+
+const fn lists(own: OwnCode) -> Navigator {
+    Lists(ListOptions { lists: 0, own })
+}
 
 /// Segments: how many, of how many rows, of which kind.
-const LAYOUTS: [&[(usize, usize, Navigator)]; 9] = [
+const LAYOUTS: [&[(usize, usize, Navigator)]; 12] = [
     &[(1, 100_000, Graph)],
     &[(1, 60_000, Graph), (4, 8_000, Graph), (8, 1_000, Flat)],
     &[(4, 25_000, Graph)],
@@ -57,10 +61,15 @@ const LAYOUTS: [&[(usize, usize, Navigator)]; 9] = [
     &[(1, 100_000, COARSE)],
     &[(1, 100_000, FINE)],
     &[(1, 60_000, Graph), (2, 16_000, FINE), (4, 2_000, Flat)],
+    &[(1, 100_000, lists(OwnCode::Residual(Encoding::I8)))],
+    &[(1, 100_000, lists(OwnCode::Residual(Encoding::I2)))],
+    &[(1, 100_000, lists(OwnCode::Sign))],
 ];
 
 /// An index in memory.
-struct Index {
+struct Index<'a> {
+    /// The vectors, for what ranks by the table.
+    base: &'a Matrix,
     pager: MemPager,
     space: Space,
     segments: Vec<SegmentState>,
@@ -72,11 +81,15 @@ fn failed(error: impl std::fmt::Debug) -> Failure {
     format!("{error:?}").into()
 }
 
-impl Index {
-    fn build(base: &Matrix, metric: Metric, layout: &[(usize, usize, Navigator)]) -> Result<Self, Failure> {
+impl<'a> Index<'a> {
+    fn build(
+        base: &'a Matrix,
+        metric: Metric,
+        layout: &[(usize, usize, Navigator)],
+    ) -> Result<Self, Failure> {
         let space = Space::new(Element::Float4, metric, base.dim as u32, 7);
         let (segments, numbers) = (Vec::new(), Vec::new());
-        let mut index = Self { pager: MemPager::new(), space, segments, numbers };
+        let mut index = Self { base, pager: MemPager::new(), space, segments, numbers };
         let mut first = 0;
         for &(count, rows, navigator) in layout {
             let (mut encoded, mut written) = (0.0, 0.0);
@@ -128,6 +141,26 @@ impl Index {
         Ok((prepare, write))
     }
 
+    /// Whether scans rank rows by the table.
+    fn is_coarse(&self) -> bool {
+        self.segments.iter().any(|state| state.header.lists > 0 && state.plan.own().is_coarse())
+    }
+
+    fn bytes_per_row(&self) -> f64 {
+        let pages: u64 = self.segments.iter().map(|state| u64::from(state.header.pages) + 1).sum();
+        (pages * pages::PAGE_SIZE as u64) as f64 / self.rows() as f64
+    }
+
+    /// The operator's distance of a row of the data set.
+    fn distance(&self, row: u32, query: &Query) -> f64 {
+        let pairs = || self.base.row(row as usize).iter().zip(query.placed());
+        if self.space.metric() == Metric::L2 {
+            return pairs().map(|(&a, &b)| f64::from(a - b).powi(2)).sum::<f64>().sqrt();
+        }
+        let norm = self.base.row(row as usize).iter().map(|&a| f64::from(a).powi(2)).sum::<f64>().sqrt();
+        1.0 - pairs().map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>() / norm
+    }
+
     fn rows(&self) -> usize {
         self.numbers.iter().map(Vec::len).sum()
     }
@@ -137,12 +170,14 @@ impl Index {
 #[derive(Default)]
 struct Answer {
     rows: Vec<u32>,
+    /// Rows whose vectors were looked at, besides those in the index.
+    looked_at: u64,
     expansions: u64,
     widenings: u64,
 }
 
 impl Answer {
-    fn add(&mut self, index: &Index, segment: usize, element: &Measured) {
+    fn add(&mut self, index: &Index<'_>, segment: usize, element: &Measured) {
         self.rows.extend(rows_of(element).map(|row| index.numbers[segment][row as usize]));
     }
 }
@@ -155,6 +190,13 @@ enum Wanted {
 }
 
 impl Wanted {
+    fn probes(self) -> Probes {
+        match self {
+            Self::Target(target) => Probes::Recall(target),
+            Self::Pool(_) => Probes::Recall(PROBES_TARGET),
+        }
+    }
+
     fn effort(self, gamma: impl Fn(f32) -> f32) -> Effort {
         match self {
             Self::Target(target) => Effort::Adaptive { gamma: gamma(target), expansions_min: EXPANSIONS_MIN },
@@ -164,7 +206,7 @@ impl Wanted {
 }
 
 /// A stream per segment, merged.
-fn search_each(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
+fn search_each(index: &Index<'_>, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
     let prepared: Vec<SegmentQuery> = index
         .segments
         .iter()
@@ -199,14 +241,38 @@ fn search_each(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, F
     Ok(answer)
 }
 
+/// All segments as one graph, ranked by the data set as a scan ranks by the table: until no element that comes next can
+/// be among the nearest.
+fn search_reranked(index: &Index<'_>, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
+    let (mut answer, mut nearest) = (Answer::default(), Vec::<(f64, u32)>::new());
+    for prepared in UnionQuery::prepare(&index.space, &index.segments, query, wanted.probes()) {
+        let effort = wanted.effort(|target| prepared.gamma(&index.segments, target));
+        let mut stream = Stream::new(effort, Continuation::default());
+        loop {
+            let mut graph = Union::new(&index.pager, &index.space, &index.segments, &prepared);
+            let Some(element) = stream.next(&mut graph).map_err(failed)? else { break };
+            if nearest.get(RESULTS - 1).is_some_and(|last| last.0 <= element.lower) {
+                break;
+            }
+            let mut met = Answer::default();
+            met.add(index, prepared.segment_of(&element), &element);
+            for row in met.rows {
+                let distance = index.distance(row, query);
+                nearest.insert(nearest.partition_point(|other| other.0 <= distance), (distance, row));
+                answer.looked_at += 1;
+            }
+        }
+        answer.expansions += stream.expansions();
+        answer.widenings += u64::from(stream.widenings());
+    }
+    answer.rows = nearest.into_iter().take(RESULTS).map(|(_, row)| row).collect();
+    Ok(answer)
+}
+
 /// All segments as one graph. As a scan does, it looks at the element behind those that it takes.
-fn search_as_one(index: &Index, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
+fn search_as_one(index: &Index<'_>, query: &Query, wanted: Wanted) -> Result<Answer, Failure> {
     let mut answer = Answer::default();
-    let probes = match wanted {
-        Wanted::Target(target) => Probes::Recall(target),
-        Wanted::Pool(_) => Probes::Recall(PROBES_TARGET),
-    };
-    for prepared in UnionQuery::prepare(&index.space, &index.segments, query, probes) {
+    for prepared in UnionQuery::prepare(&index.space, &index.segments, query, wanted.probes()) {
         let effort = wanted.effort(|target| prepared.gamma(&index.segments, target));
         let mut stream = Stream::new(effort, Continuation::default());
         for taken in 0..=RESULTS {
@@ -230,19 +296,23 @@ fn seconds() -> f64 {
     on_processor.map_or_else(|| START.get_or_init(Instant::now).elapsed().as_secs_f64(), |n| n / 1e9)
 }
 
-type Search = fn(&Index, &Query, Wanted) -> Result<Answer, Failure>;
+type Search = fn(&Index<'_>, &Query, Wanted) -> Result<Answer, Failure>;
 
-fn report(index: &Index, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -> Result<(), Failure> {
+fn report(index: &Index<'_>, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -> Result<(), Failure> {
     let label = match wanted {
         Wanted::Target(target) => format!("target {target}"),
         Wanted::Pool(ef) => format!("ef {ef}"),
     };
     print!("  {label:<12}");
-    for (name, search) in [("each", search_each as Search), ("one", search_as_one)] {
+    let mut searches = vec![("each", search_each as Search), ("one", search_as_one)];
+    if index.is_coarse() {
+        searches = vec![("index", search_as_one), ("table", search_reranked)];
+    }
+    for (name, search) in searches {
         let (mut fastest, mut hits, mut found) = (f64::INFINITY, 0, 0);
-        let (mut expansions, mut widenings) = (0, 0);
+        let (mut expansions, mut widenings, mut looked_at) = (0, 0, 0);
         for _ in 0..ROUNDS {
-            (hits, found, expansions, widenings) = (0, 0, 0, 0);
+            (hits, found, expansions, widenings, looked_at) = (0, 0, 0, 0, 0);
             let start = seconds();
             for (query, truth) in truth.iter().enumerate() {
                 let query = Query::new(&index.space, Row::Dense(queries.row(query))).map_err(failed)?;
@@ -251,6 +321,7 @@ fn report(index: &Index, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -
                 found += truth.len();
                 expansions += answer.expansions;
                 widenings += answer.widenings;
+                looked_at += answer.looked_at;
             }
             fastest = fastest.min(seconds() - start);
         }
@@ -262,13 +333,16 @@ fn report(index: &Index, queries: &Matrix, truth: &[Vec<u32>], wanted: Wanted) -
             expansions as f64 / count,
             widenings as f64 / count
         );
+        if looked_at > 0 {
+            print!(", {:.1} rows looked at", looked_at as f64 / count);
+        }
     }
     println!();
     Ok(())
 }
 
 /// Time of reading the codes of all flat segments with a threshold that nothing is below.
-fn report_lists(index: &Index, queries: &Matrix) -> Result<(), Failure> {
+fn report_lists(index: &Index<'_>, queries: &Matrix) -> Result<(), Failure> {
     let query = Query::new(&index.space, Row::Dense(queries.row(0))).map_err(failed)?;
     let rows: u32 = index.segments.iter().filter(|it| it.plan.is_flat()).map(|it| it.header.nodes).sum();
     let probes = Probes::Recall(PROBES_TARGET);
@@ -316,6 +390,7 @@ fn main() -> Result<(), Failure> {
             .chunks_exact(columns)
             .map(|row| row.iter().copied().filter(|&id| (id as usize) < index.rows()).take(RESULTS).collect())
             .collect();
+        println!("  {:.1} bytes a row", index.bytes_per_row());
         report_lists(&index, &queries)?;
         for wanted in [Wanted::Target(0.9), Wanted::Target(0.95), Wanted::Target(0.99), Wanted::Pool(40)] {
             report(&index, &queries, &truth, wanted)?;

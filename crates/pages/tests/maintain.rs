@@ -112,6 +112,11 @@ fn rows_with_coarse_codes_survive_merges() {
             assert_sound(&index, &clock);
             let expected: Vec<usize> = (0..900).filter(|row| row % 5 != 2).collect();
             assert_eq!(found(&index, &rows[7]), expected, "{own:?} {metric:?}");
+            // Estimates still fit the distances that follow from own codes.
+            let header = index.segments().expect("sound")[0].header;
+            let points = &header.curve[..header.curve_count as usize];
+            let is_good = points.iter().any(|point| point.recall > 0.95 && point.gamma <= 1.5);
+            assert!(is_good, "{own:?} {metric:?}: {points:?}");
         }
     }
 }

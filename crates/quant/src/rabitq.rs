@@ -59,20 +59,6 @@ impl Reconstruction {
         Self { scale, error: round_up(r.iter().map(lost).sum::<f64>().sqrt()) }
     }
 
-    /// The same for an `r` that lacks `lost` itself, which is at right angles to all there is.
-    pub fn with_lost(self, lost: f32) -> Self {
-        Self { error: round_up(f64::from(self.error).hypot(f64::from(lost))), ..self }
-    }
-
-    /// The factors of the code, of `dim` bits.
-    pub fn factors(&self, dim: usize) -> Factors {
-        let (scale, error) = (f64::from(self.scale), f64::from(self.error));
-        let (norm2, total) = (scale * scale * dim as f64 + error * error, scale * dim as f64);
-        // As in `encode`.
-        let rescale = if total > 0.0 { 4.0 * norm2 / total } else { 0.0 };
-        Factors { norm2: saturate(norm2), rescale: saturate(rescale) }
-    }
-
     /// Writes the vector.
     ///
     /// # Panics
@@ -83,6 +69,26 @@ impl Reconstruction {
             *out = if code[at / 8] >> (at % 8) & 1 == 1 { self.scale } else { -self.scale };
         }
     }
+}
+
+/// How much longer than itself a vector of squared norm `square` has to be made for its products to be without bias,
+/// when it lacks something of the length `lost` at right angles to it.
+pub fn longer(square: f64, lost: f32) -> f64 {
+    if square > 0.0 { 1.0 + f64::from(lost).powi(2) / square } else { 1.0 }
+}
+
+impl Factors {
+    /// Those of a vector that lacked something of the length `lost`, at right angles to it, when it was coded.
+    pub fn with_lost(self, lost: f32) -> Self {
+        let square = f64::from(self.norm2);
+        let rescale = f64::from(self.rescale) * longer(square, lost);
+        Self { norm2: saturate(square + f64::from(lost).powi(2)), rescale: saturate(rescale) }
+    }
+}
+
+/// The length of what is lost when to an `error` comes what had been `lost` before, at right angles to it; rounded up.
+pub fn with_lost(error: f32, lost: f32) -> f32 {
+    if lost == 0.0 { error } else { round_up(f64::from(error).hypot(f64::from(lost))) }
 }
 
 fn exact_sums(r: &[f32]) -> (f64, f64) {

@@ -5,7 +5,7 @@ use common::{Normal, dot, norm};
 use kernels::{Estimate, Kernels};
 use proptest::prelude::*;
 use quant::Rotation;
-use quant::rabitq::{Lut, encode, from_bf16, place, to_bf16};
+use quant::rabitq::{Lut, Reconstruction, encode, from_bf16, place, take, to_bf16, with_lost};
 
 /// `<y, q>` for a code.
 fn sign_product(code: &[u8], q: &[f32]) -> f64 {
@@ -42,6 +42,42 @@ fn unbiased_over_rotations() {
         let standard_error = (variance / errors.len() as f64).sqrt();
         assert!(mean.abs() < 3.5 * standard_error, "dim {dim}: bias {mean} +- {standard_error}");
     }
+}
+
+/// What is lost is at right angles to the reconstruction, so its length tells the norm and the factors; and a row that
+/// is coded again from its reconstruction, with what it had lost before, has the same.
+#[test]
+fn reconstructions_tell_the_factors() {
+    let mut normal = Normal::new(8);
+    for dim in [64, 192, 1536] {
+        let r = normal.vector(dim);
+        let (mut code, mut decoded) = (vec![0; dim / 8], vec![f32::NAN; dim]);
+        let expected = encode(&r, &mut code);
+        let first = Reconstruction::of(&r);
+        first.decode(&code, &mut decoded);
+        let lost: Vec<f32> = r.iter().zip(&decoded).map(|(r, d)| r - d).collect();
+        assert!((f64::from(first.error) / norm(&lost) - 1.0).abs() < 1e-5);
+        assert!(dot(&lost, &decoded).abs() < 1e-5 * norm(&r).powi(2));
+        let again = Reconstruction::of(&decoded);
+        assert_eq!((again.scale, with_lost(0.5, 0.0)), (first.scale, 0.5));
+        assert!((with_lost(again.error, first.error) / first.error - 1.0).abs() < 1e-5);
+        let factors = encode(&decoded, &mut code).with_lost(first.error);
+        assert!((factors.norm2 / expected.norm2 - 1.0).abs() < 1e-5, "{factors:?} {expected:?}");
+        assert!((factors.rescale / expected.rescale - 1.0).abs() < 1e-5, "{factors:?} {expected:?}");
+    }
+    let zero = Reconstruction::of(&[0.0; 64]);
+    assert_eq!((zero.scale, zero.error), (0.0, 0.0));
+}
+
+#[test]
+fn what_is_placed_can_be_taken() {
+    let (mut block, code) = (vec![0; 24 * 8], [1, 2, 3, 4, 5, 6, 7, 8]);
+    place(&mut block, 24, 5, &code);
+    let mut taken = [0; 8];
+    take(&block, 24, 5, &mut taken);
+    assert_eq!(taken, code);
+    take(&block, 24, 6, &mut taken);
+    assert_eq!(taken, [0; 8]);
 }
 
 #[test]

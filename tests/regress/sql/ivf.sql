@@ -27,7 +27,7 @@ CREATE TABLE o (id int, val vector(3), half halfvec(3), bits bit(3), sparse spar
 CREATE INDEX ON o USING ivf (val) WITH (lists = -1);
 CREATE INDEX ON o USING ivf (val) WITH (lists = 32769);
 \set VERBOSITY default
-CREATE INDEX ON o USING ivf (val) WITH (bits = 1);
+CREATE INDEX ON o USING ivf (val) WITH (bits = 3);
 CREATE INDEX ON o USING ivf (val) WITH (bits = 16);
 CREATE INDEX ON o USING ivf (val) WITH (rerank = 'nowhere');
 \set VERBOSITY terse
@@ -44,7 +44,7 @@ CREATE UNIQUE INDEX ON o USING ivf (val);
 CREATE INDEX o_val ON o USING ivf (val) WITH (lists = 0, bits = 8, rerank = 'index', pending_list_limit = 64);
 CREATE INDEX o_one ON o USING ivf (one vector_cosine_ops);
 SELECT proxima.index_info('o_val') ->> 'method' AS method, proxima.index_stats('o_val') -> 'pending' -> 'limits' -> 'bytes' AS bytes;
-ALTER INDEX o_val SET (bits = 2);
+ALTER INDEX o_val SET (bits = 0);
 ALTER INDEX o_val SET (lists = 7, bits = 4);
 ALTER INDEX o_val RESET (rerank);
 REINDEX INDEX o_val;
@@ -102,6 +102,22 @@ SELECT * FROM compared;
 VACUUM t;
 SELECT * FROM compared;
 REINDEX TABLE t;
+SELECT * FROM compared;
+SELECT relname, proxima.check_index(oid) ->> 'sound' AS sound FROM pg_class
+	WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'ivf') ORDER BY relname;
+-- fewer bits, by every metric
+DROP INDEX v_l2, v_ip, v_cosine, h_l2, h_ip, h_cosine;
+CREATE INDEX v_l2 ON t USING ivf (v) WITH (bits = 1);
+CREATE INDEX v_ip ON t USING ivf (v vector_ip_ops) WITH (bits = 2, lists = 30);
+CREATE INDEX v_cosine ON t USING ivf (v vector_cosine_ops) WITH (bits = 1);
+CREATE INDEX h_l2 ON t USING ivf (h halfvec_l2_ops) WITH (bits = 2);
+CREATE INDEX h_ip ON t USING ivf (h halfvec_ip_ops) WITH (bits = 1, lists = 20);
+CREATE INDEX h_cosine ON t USING ivf (h halfvec_cosine_ops) WITH (bits = 2);
+SELECT * FROM compared;
+UPDATE t SET v = dense(id, 96), h = dense(id, 96) WHERE id % 3 = 0;
+VACUUM t;
+SELECT relname, proxima.merge(oid::regclass) ->> 'rows' AS merged, proxima.index_info(oid::regclass) #>> '{segments,0,encoding}' AS encoding
+	FROM pg_class WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'ivf') AND relname ~ '^[vh]_' ORDER BY relname;
 SELECT * FROM compared;
 SELECT relname, proxima.check_index(oid) ->> 'sound' AS sound FROM pg_class
 	WHERE relam = (SELECT oid FROM pg_am WHERE amname = 'ivf') ORDER BY relname;

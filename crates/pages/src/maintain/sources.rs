@@ -7,7 +7,7 @@
 use std::collections::TryReserveError;
 
 use kernels::Kernels;
-use quant::rabitq::Reconstruction;
+use quant::rabitq::{Reconstruction, with_lost};
 
 use super::space::{chain_runs, joined, segment_runs};
 use crate::error::PageError;
@@ -20,7 +20,7 @@ use crate::row::{Row, SparseRow, StoredSparse};
 use crate::segment::SegmentState;
 use crate::segment::encode::Loader;
 use crate::segment::nodes::for_each_node;
-use crate::space::Space;
+use crate::space::{self, Space};
 use crate::tids::HeapTid;
 use crate::{pending, tids};
 
@@ -241,16 +241,12 @@ impl<'a> Carrier<'a> {
         match row.code {
             OwnCode::Residual(encoding) => {
                 Kernels::get().coded(encoding).decode(row.own, row.scale, &mut self.residual);
-                let placed = self.space.restore(&mut self.residual, centroid);
-                self.loader.push_decoded(self.space, &placed, row.error, tid)
+                self.push_residual(row, centroid, tid)
             }
             OwnCode::Sign => {
                 let code = Reconstruction { scale: row.scale, error: row.error };
                 code.decode(row.own, &mut self.residual);
-                let placed = self.space.restore(&mut self.residual, centroid);
-                // What is in the dimensions that only pad is lost.
-                let padding = crate::space::norm(&self.residual[self.space.width()..]) as f32;
-                self.loader.push_decoded(self.space, &placed, code.with_lost(padding).error, tid)
+                self.push_residual(row, centroid, tid)
             }
             OwnCode::Bits => {
                 let bits = &row.own[..self.space.dim().div_ceil(8)];
@@ -263,5 +259,21 @@ impl<'a> Carrier<'a> {
                 self.loader.push(self.space, Row::Sparse(sparse), tid)
             }
         }
+    }
+
+    /// Pushes the row whose decoded residual is at hand.
+    fn push_residual(
+        &mut self,
+        row: &StoredRow<'_>,
+        centroid: &[f32],
+        tid: HeapTid,
+    ) -> Result<(), TryReserveError> {
+        let placed = self.space.restore(&mut self.residual, centroid);
+        let mut error = row.error;
+        if row.code.is_rough() {
+            // What a code has in dimensions that only pad goes, and the row is not to become shorter by that.
+            error = with_lost(error, space::norm(&self.residual[self.space.width()..]) as f32);
+        }
+        self.loader.push_decoded(self.space, &placed, error, tid)
     }
 }

@@ -9,7 +9,7 @@
 //! Keys of all segments must be comparable: for inner products, where keys depend on the norm that a query is scaled
 //! to, all segments take the largest that any of them has.
 //!
-//! Bounds of rows in lists with coarse own vectors, and of all with rough ones, are likely ones: see [`SegmentQuery::with_likely_bounds`].
+//! Bounds of rows in lists with coarse own vectors are likely ones: see [`SegmentQuery::with_likely_bounds`].
 //!
 //! Preparing a query takes longer than a hop. Segments with the same centroid and the same kind of codes share one.
 
@@ -101,7 +101,7 @@ impl UnionQuery {
         for (place, &at) in group.iter().enumerate() {
             let segment = &segments[at];
             let mut prepare = |own: OwnCode| {
-                let is_likely = own.is_rough() || segment.header.lists > 0 && own.is_coarse();
+                let is_likely = segment.header.lists > 0 && own.is_coarse();
                 queries.find(segment, (own, is_likely), |centroid| {
                     let prepared = SegmentQuery::new(space, query, own, centroid, norm_max);
                     if is_likely { prepared.with_likely_bounds() } else { prepared }

@@ -3,7 +3,7 @@
 use ann::Metric;
 use ann::search::Measured;
 use kernels::{Coded, Kernels};
-use quant::rabitq::Reconstruction;
+use quant::rabitq::longer;
 
 use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
 
@@ -12,7 +12,9 @@ use super::{L2_UNDERFLOW, PRODUCT_UNDERFLOW, never_nan, norm};
 pub(super) enum Code {
     /// Their own vectors' codes.
     Residual(Coded<'static>),
-    /// Their 1-bit codes, each with the scale and the error of a [`Reconstruction`].
+    /// The same, that lose much.
+    Rough(Coded<'static>),
+    /// Their 1-bit codes.
     Sign(&'static Kernels),
 }
 
@@ -41,7 +43,7 @@ pub(super) struct DenseQuery {
     /// Inner product: of the scaled query with the centroid, and the centroid's norm.
     to_centroid: f64,
     centroid_norm: f64,
-    /// Inner product and likely bounds: a vector of zeros, for the norms of rows.
+    /// Inner product, and codes that lose much: a vector of zeros, for the norms of rows.
     origin: Vec<f32>,
     rounding: f64,
     /// Bounds that may be wrong, but seldom are: what a code lost is measured in deviations of a random direction.
@@ -77,7 +79,7 @@ impl DenseQuery {
         } else {
             norm(&vector)
         };
-        let is_inner_product = metric == Metric::InnerProduct;
+        let has_norms = metric == Metric::InnerProduct || matches!(code, Code::Rough(_));
         Self {
             metric,
             code,
@@ -88,7 +90,7 @@ impl DenseQuery {
             query_norm,
             to_centroid: scaling.to_centroid,
             centroid_norm: norm(centroid),
-            origin: if is_inner_product { vec![0.0; vector.len()] } else { Vec::new() },
+            origin: if has_norms { vec![0.0; vector.len()] } else { Vec::new() },
             rounding: (vector.len() as f64 + 32.0) * f64::from(f32::EPSILON) / 2.0,
             deviations: None,
             vector,
@@ -99,7 +101,7 @@ impl DenseQuery {
     ///
     /// What a code lost, a vector of length e, has no direction of its own: the codes are of randomly rotated vectors.
     /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim): see
-    /// [`Self::by_code`] and [`Self::by_sign`].
+    /// [`Self::by_direction`].
     pub(super) fn with_likely_bounds(self) -> Self {
         let is_rotated = self.metric != Metric::L1;
         let deviations = is_rotated.then(|| LIKELY_DEVIATIONS / (self.vector.len() as f64).sqrt());
@@ -120,7 +122,7 @@ impl DenseQuery {
     pub(super) fn measure_pending(&self, own: &[u8], scale: f32, error: f32) -> Measured {
         let coded = match self.code {
             Code::Residual(coded) if self.metric == Metric::InnerProduct => coded,
-            Code::Residual(_) | Code::Sign(_) => return self.measure(own, scale, error),
+            Code::Residual(_) | Code::Rough(_) | Code::Sign(_) => return self.measure(own, scale, error),
         };
         let product = f64::from(coded.inner_product(&self.vector, scale, own));
         let row_norm = self.centroid_norm + f64::from(coded.l2_squared(&self.origin, scale, own)).sqrt();
@@ -133,68 +135,42 @@ impl DenseQuery {
     #[inline]
     fn rough(&self, own: &[u8], scale: f32, error: f32) -> Rough {
         match self.code {
-            Code::Residual(coded) => {
-                let key = self.key(coded, own, scale);
-                match self.deviations {
-                    Some(_) => self.by_code(key, self.coded_square(coded, own, scale), error),
-                    None => Rough { key, spread: 0.0 },
-                }
+            Code::Residual(coded) if self.deviations.is_none() => {
+                Rough { key: self.key(coded, own, scale), spread: 0.0 }
             }
-            Code::Sign(kernels) => self.by_sign(kernels, own, &Reconstruction { scale, error }),
+            Code::Residual(coded) | Code::Rough(coded) => {
+                let known = f64::from(coded.l2_squared(&self.origin, scale, own));
+                self.by_direction(known, f64::from(coded.inner_product(&self.vector, scale, own)), error)
+            }
+            Code::Sign(kernels) => {
+                let scale = f64::from(scale);
+                let known = self.vector.len() as f64 * scale * scale;
+                // Bits stand for halves there.
+                let product = 2.0 * scale * f64::from(kernels.sign_product(own, &self.vector));
+                self.by_direction(known, product, error)
+            }
         }
     }
 
-    /// The squared norm of what a code stands for.
-    #[inline]
-    fn coded_square(&self, coded: Coded<'_>, own: &[u8], scale: f32) -> f64 {
-        f64::from(coded.l2_squared(&self.origin, scale, own))
-    }
-
-    /// A row by the key of its code, whose squared norm is `square`.
+    /// A row by the direction of a code that loses much. `known`: the square of the decoded code; `product`: that with
+    /// the query's vector v.
     ///
-    /// What the code lost is at right angles to what it stands for, c; so the row is longer than c, and its product with
-    /// v is larger than that of c as c is part of v, by e^2 <c, v> / |c|^2. Only the rest of v meets a random direction.
+    /// The code is at right angles to what it lost, but v is not: the nearer to the row r, the more it has of that.
+    /// The code made longer gives products without bias. What lies along r is known then, and only the part of v at
+    /// right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024, RaBitQ,
+    /// whose bound has all of v.)
     #[inline]
-    fn by_code(&self, key: f32, square: f64, error: f32) -> Rough {
-        let (key, error) = (f64::from(key), f64::from(error));
-        let is_inner_product = self.metric == Metric::InnerProduct;
-        let of_query = self.vector_norm.powi(2);
-        // Of v with c; for inner products `base` and the key differ by twice that.
-        let product = if is_inner_product {
-            (f64::from(self.base) - key) / 2.0
-        } else {
-            (square + of_query - key) / 2.0
-        };
-        let part = if square > 0.0 { product / square } else { 0.0 };
-        let longer = if is_inner_product { 0.0 } else { error * error };
-        let key = (key + longer - 2.0 * part * error * error).max(0.0);
-        let across = (of_query - part * product).max(0.0).sqrt();
-        // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
-        let least = error * self.deviations.unwrap_or(1.0);
-        Rough { key: key as f32, spread: 2.0 * across.max(least).min(self.vector_norm) * error }
-    }
-
-    /// A row by its 1-bit code.
-    ///
-    /// The estimate of its product with the query's vector v is the unbiased one. What lies along r is known: only the
-    /// part of v that is at right angles to r meets what the code lost, a random direction, made longer by as much as
-    /// the reconstruction is made longer to be without bias. (Gao and Long 2024, RaBitQ, whose bound has all of v.)
-    #[inline]
-    fn by_sign(&self, kernels: &Kernels, own: &[u8], code: &Reconstruction) -> Rough {
-        let dim = self.vector.len();
-        let factors = code.factors(dim);
-        let product = factors.rescale * kernels.sign_product(own, &self.vector);
-        let add = if self.metric == Metric::InnerProduct { 0.0 } else { factors.norm2 };
-        let key = (self.base + add - product).max(0.0);
-        let square = f64::from(factors.norm2);
-        if square <= 0.0 {
-            return Rough { key, spread: 0.0 };
-        }
-        let known = dim as f64 * f64::from(code.scale).powi(2);
-        let lost = 2.0 * f64::from(code.error) * (square / known.max(f64::MIN_POSITIVE)).sqrt();
-        let along = f64::from(product).powi(2) / (4.0 * square);
+    fn by_direction(&self, known: f64, product: f64, error: f32) -> Rough {
+        let longer = longer(known, error);
+        let error = f64::from(error);
+        let square = known + error * error;
+        let product = product * longer;
+        let add = if self.metric == Metric::InnerProduct { 0.0 } else { square };
+        let key = (f64::from(self.base) + add - 2.0 * product).max(0.0) as f32;
+        let lost = 2.0 * error * longer.sqrt();
         // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
         let least = lost * self.deviations.unwrap_or(1.0);
+        let along = product * product / square.max(f64::MIN_POSITIVE);
         let across = (self.vector_norm.powi(2) - along).max(0.0).sqrt().max(least);
         Rough { key, spread: across.min(self.vector_norm) * lost }
     }

@@ -103,8 +103,11 @@ impl SegmentQuery {
                 OwnQuery::Sparse(SparseQuery::new(space.metric, pairs, query.norm, scaling.offset, scale))
             }
             (_, OwnCode::Residual(encoding)) => {
-                let how = (space.metric, Code::Residual(Kernels::get().coded(encoding)));
-                OwnQuery::Dense(DenseQuery::new(how, vector, base, scaling, query.norm, centroid))
+                let coded = Kernels::get().coded(encoding);
+                let code = if own.is_rough() { Code::Rough(coded) } else { Code::Residual(coded) };
+                let how = (space.metric, code);
+                let query = DenseQuery::new(how, vector, base, scaling, query.norm, centroid);
+                OwnQuery::Dense(if own.is_rough() { query.with_likely_bounds() } else { query })
             }
             (_, OwnCode::Sign) => {
                 let how = (space.metric, Code::Sign(Kernels::get()));
@@ -117,8 +120,7 @@ impl SegmentQuery {
     }
 
     /// The same with bounds that may be wrong, but seldom are, and are much closer where own codes are coarse. Only for
-    /// those who look at the rows themselves before they order them. Where the 1-bit code is all there is of a row,
-    /// bounds are always such.
+    /// those who look at the rows themselves before they order them. For rough codes bounds are always such.
     pub fn with_likely_bounds(self) -> Self {
         let own = match self.own {
             OwnQuery::Dense(query) => OwnQuery::Dense(query.with_likely_bounds()),

@@ -153,8 +153,8 @@ struct ChunkOut<'a> {
     factors: &'a mut [(u16, u16)],
 }
 
-/// Encodes `chunks` into `nodes`, whose vectors have their final sizes. Bits and sparse vectors become own vectors
-/// as they are.
+/// Encodes `chunks` into `nodes`, whose vectors have their final sizes, and whose errors are what rows have lost
+/// already. Bits and sparse vectors become own vectors as they are.
 pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control, nodes: &mut EncodedNodes) {
     let plan = nodes.plan;
     let fill = nodes.byte_code.fill;
@@ -162,7 +162,7 @@ pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control
     nodes.byte_code.scale = if plan.own() == OwnCode::Bits {
         typical_bits(&chunks).sqrt() * TYPICAL_BIT
     } else {
-        byte_scale(space, &chunks, &nodes.centroid).min(limit)
+        byte_scale(space, &chunks, nodes).min(limit)
     };
     let centroid = &nodes.centroid;
     let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, control };
@@ -240,7 +240,9 @@ impl ChunkEncoder<'_> {
         let mut scratch = vec![0.0; self.space.width()];
         let placed = out.chunk.placed(self.space, row, &mut scratch);
         self.space.residual(placed, self.centroid, residual);
-        match self.plan.own() {
+        let own_code = self.plan.own();
+        let carried = out.errors[row];
+        match own_code {
             OwnCode::Residual(encoding) => {
                 let own_bytes = self.plan.own_bytes();
                 let own = &mut out.own[row * own_bytes..][..own_bytes];
@@ -250,16 +252,38 @@ impl ChunkEncoder<'_> {
                 let code = rabitq::Reconstruction::of(residual);
                 (out.scales[row], out.errors[row]) = (code.scale, code.error);
             }
-            OwnCode::Bits | OwnCode::Elsewhere => {}
+            OwnCode::Bits | OwnCode::Elsewhere => out.errors[row] = 0.0,
         }
-        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
-        self.code.write(residual, || space::norm(placed), bytes);
+        // What was lost may have any direction; for rough codes it counts that it likely is at right angles to the
+        // rest, so that a row's length, and with it the factors of its code, stay the same.
+        out.errors[row] = if own_code.is_rough() {
+            rabitq::with_lost(out.errors[row], carried)
+        } else {
+            out.errors[row] + carried
+        };
         if self.plan.is_inline() {
             let code_bytes = self.plan.code_bytes();
-            let encoded = rabitq::encode(residual, &mut out.bits[row * code_bytes..][..code_bytes]);
+            let mut encoded = rabitq::encode(residual, &mut out.bits[row * code_bytes..][..code_bytes]);
+            if own_code.is_rough() {
+                encoded = encoded.with_lost(carried);
+            }
             out.factors[row] = factors(self.space, &encoded);
         }
+        restore_length(own_code, residual, carried);
+        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
+        self.code.write(residual, || space::norm(placed), bytes);
     }
+}
+
+/// Makes the residual of a row that was read from a rough code longer, so that its products are without bias: the means
+/// of such rows are those of the rows that they come from, and a query like one is as far from other rows' codes as a
+/// query is.
+fn restore_length(code: OwnCode, residual: &mut [f32], carried: f32) {
+    if !code.is_rough() || carried == 0.0 {
+        return;
+    }
+    let longer = rabitq::longer(space::norm(residual).powi(2), carried) as f32;
+    residual.iter_mut().for_each(|x| *x *= longer);
 }
 
 /// The factors (add, mul) of a 1-bit code as pages hold them.
@@ -269,14 +293,15 @@ pub(super) fn factors(space: &Space, code: &rabitq::Factors) -> (u16, u16) {
 }
 
 /// The scale at which int8 codes clip one coordinate in 2,000.
-fn byte_scale(space: &Space, chunks: &[Chunk], centroid: &[f32]) -> f32 {
+fn byte_scale(space: &Space, chunks: &[Chunk], nodes: &EncodedNodes) -> f32 {
     let rows: usize = chunks.iter().map(|chunk| chunk.rows(space)).sum();
     let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
     let (mut residual, mut scratch) = (vec![0.0; space.padded_dim()], vec![0.0; space.width()]);
     let mut sizes = Vec::new();
     for row in (0..rows).step_by(step) {
         let placed = chunks[row / CHUNK_ROWS].placed(space, row % CHUNK_ROWS, &mut scratch);
-        space.residual(placed, centroid, &mut residual);
+        space.residual(placed, &nodes.centroid, &mut residual);
+        restore_length(nodes.plan.own(), &mut residual, nodes.errors[row]);
         sizes.extend(residual.iter().map(|value| value.abs()));
     }
     if sizes.is_empty() {

@@ -14,7 +14,6 @@ use std::sync::atomic::Ordering;
 
 use ann::Metric;
 use ann::build::{BuildError, Control};
-use quant::rabitq::Reconstruction;
 use quant::self_code;
 
 use crate::format::pending::{Entries, PendingEntry};
@@ -129,23 +128,6 @@ impl EncodedNodes {
                 let bytes = self.plan.own_bytes();
                 &self.own[node * bytes..][..bytes]
             }
-        }
-    }
-
-    /// Adds what rows had lost before they were encoded. Where the 1-bit code is all there is of a row, this tells how
-    /// long the row was, and so what the code's factors are.
-    fn carry(&mut self, space: &Space, carried: &[f32]) {
-        let carried = carried.iter().copied().chain(std::iter::repeat(0.0));
-        if self.plan.own() != OwnCode::Sign {
-            self.errors.iter_mut().zip(carried).for_each(|(error, carried)| *error += carried);
-            return;
-        }
-        for ((error, carried), (&scale, factors)) in
-            self.errors.iter_mut().zip(carried).zip(self.scales.iter().zip(&mut self.factors))
-        {
-            let code = Reconstruction { scale, error: *error }.with_lost(carried);
-            *error = code.error;
-            *factors = chunk::factors(space, &code.factors(space.padded_dim()));
         }
     }
 }
@@ -294,6 +276,8 @@ impl Loader {
     ) -> Result<EncodedNodes, BuildError> {
         let count = self.tids.len();
         let centroid = self.centroid();
+        let mut errors = self.carried_errors;
+        errors.resize(count, 0.0);
         let is_inner_product = space.metric() == Metric::InnerProduct;
         let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
         let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
@@ -304,7 +288,7 @@ impl Loader {
             own: vec![0; if is_fixed { count * plan.own_bytes() } else { 0 }],
             own_ends: Vec::new(),
             scales: vec![0.0; count],
-            errors: vec![0.0; count],
+            errors,
             bits: vec![0; if plan.is_inline() { count * plan.code_bytes() } else { 0 }],
             factors: vec![(0, 0); if plan.is_inline() { count } else { 0 }],
             bytes: vec![0; count * byte_dim],
@@ -317,7 +301,6 @@ impl Loader {
             centroid,
         };
         encode_chunks(space, self.chunks, control, &mut nodes);
-        nodes.carry(space, &self.carried_errors);
         check_cancel(control)?;
         collapse(&mut nodes, &self.tids);
         check_cancel(control)?;
