@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# TAP tests: each starts, kills and compares clusters of its own. TAP="tests/t/001_replica.pl" runs some only.
+# TAP tests: each starts, kills and compares clusters of its own. TAP="tests/t/001_replica.pl" runs some only,
+# PROXIMA_METHOD=ivf runs them with that access method. Without either, those of what the methods share run with both.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # In a copy of the installation, which has the extension under both names.
@@ -27,11 +28,20 @@ done
 	exit 0
 }
 
+run() {
+	as_server_user env -u RUST_BACKTRACE PATH="$pg_bin:$PATH" PG_REGRESS="$modules/../regress/pg_regress" \
+		TESTDIR="$work/output" TESTDATADIR="$work/output/tmp_check" TESTLOGDIR="$work/output/tmp_check/log" \
+		PROXIMA_METHOD="$1" prove --timer -I "$modules" "${@:2}"
+}
+
 cd "$work"
 status=0
-as_server_user env -u RUST_BACKTRACE PATH="$pg_bin:$PATH" PG_REGRESS="$modules/../regress/pg_regress" \
-	TESTDIR="$work/output" TESTDATADIR="$work/output/tmp_check" TESTLOGDIR="$work/output/tmp_check/log" \
-	prove --timer -I "$modules" "${tests[@]}" || status=$?
+run "${PROXIMA_METHOD:-hnsw}" "${tests[@]}" || status=$?
+if [ $status = 0 ] && [ -z "${TAP:-}${PROXIMA_METHOD:-}" ]; then
+	say "the same with ivf"
+	run ivf t/001_replica.pl t/002_crash.pl t/003_concurrent.pl t/006_cursor_standby.pl t/012_maintenance.pl ||
+		status=$?
+fi
 # The logs stay, in target/tap; the clusters (which the modules stop) do not.
 rm -rf "$target/tap"
 [ ! -d "$work/output/tmp_check/log" ] || cp -r "$work/output/tmp_check/log" "$target/tap"
