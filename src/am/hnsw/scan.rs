@@ -42,7 +42,7 @@ use crate::storage::RelationPager;
 
 /// Elements of lists that are measured before the first is offered, in proportion to what graphs take: they are beside
 /// each other, and cost less than a look into the table.
-const EXPANSIONS_OF_LISTS: f64 = 2.0;
+const EXPANSIONS_OF_LISTS: f64 = 4.0;
 /// Bytes of an element that a linear pass holds, its share of the heap included.
 const ELEMENT_BYTES: f64 = 40.0;
 

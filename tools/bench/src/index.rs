@@ -65,6 +65,8 @@ impl Kind {
         };
         vec![
             kind("hnsw", Method::Hnsw, "", None),
+            kind("ivf, bits = 1", Method::Ivf, " WITH (bits = 1)", Some(1.0 / 15.0)),
+            kind("ivf, bits = 2", Method::Ivf, " WITH (bits = 2)", None),
             kind("ivf, bits = 4", Method::Ivf, " WITH (bits = 4)", Some(0.25)),
             kind("ivf, bits = 8", Method::Ivf, " WITH (bits = 8)", None),
             kind("ivf, rerank = index", Method::Ivf, " WITH (rerank = 'index')", None),
