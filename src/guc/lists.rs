@@ -93,7 +93,8 @@ fn settings(
         probes,
         probes_max,
         // All lists: what people who want exact answers set.
-        is_exact: shape.lists > 0 && probes.is_some_and(|probes| probes >= shape.lists),
+        is_exact: probes
+            .is_some_and(|probes| probes == LISTS_MAX as u32 || shape.lists > 0 && probes >= shape.lists),
     }
 }
 

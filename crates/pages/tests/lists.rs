@@ -7,7 +7,7 @@ use ann::search::{Continuation, Effort, Stream};
 use common::{Clock, Index, Value, values_of};
 use kernels::Encoding;
 use pages::check::check;
-use pages::format::meta::ListOptions;
+use pages::format::meta::{LISTS, ListOptions};
 use pages::plan::OwnCode;
 use pages::row::Element;
 use pages::segment::build::Navigator;
@@ -134,4 +134,25 @@ fn every_row_is_offered_in_the_end() {
         found.sort_unstable();
         assert_eq!(found, (0..ROWS).collect::<Vec<_>>(), "{own:?}");
     }
+}
+
+/// What a merge makes of flat segments must not be one: it would be merged again and again.
+#[test]
+fn few_distinct_rows_have_a_list_too() {
+    let rows = values_of(Element::Float4, 5, DIM, 2, 7);
+    let many: Vec<Value> = rows.iter().cycle().take(300).cloned().collect();
+    for wanted in [0, 100] {
+        let navigator = lists(wanted, Encoding::I4);
+        let index = Index::build_segments(Element::Float4, Metric::L2, DIM, &[(&many, navigator)]);
+        let report = check(&index.pager, &Clock::default());
+        assert!(report.is_sound(), "{report:?}");
+        let entry = index.meta().segments()[0];
+        assert_eq!((entry.navigator, index.segments().expect("sound")[0].header.lists), (LISTS, 1));
+        assert_eq!(offered(&index, &rows[3], Probes::All, usize::MAX).len(), 300);
+    }
+    // Without any row that has a place, there is nothing to make lists of.
+    let zeros = vec![Value::Dense(vec![0.0; DIM]); 20];
+    let index =
+        Index::build_segments(Element::Float4, Metric::Cosine, DIM, &[(&zeros, lists(0, Encoding::I4))]);
+    assert!(!index.meta().segments()[0].is_flat());
 }

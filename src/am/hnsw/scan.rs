@@ -67,8 +67,6 @@ struct RunningScan {
     waiting: Option<Waiting>,
     /// Whether bounds may be told to the executor.
     has_bounds: bool,
-    /// Whether the answer is to be that of a sequential scan.
-    is_exact: bool,
     /// No row that was returned is farther than this.
     returned_upper: f64,
     /// Elements that may still be taken: the fixed candidate list of `hnsw.iterative_scan = off`, or an explicit limit.
@@ -314,7 +312,11 @@ impl RunningScan {
             Ok(query) => {
                 let segments = &open.parsed.segments;
                 let target = settings.recall_target as f32;
-                let probes = settings.probes.map_or(Probes::Recall(target), Probes::Lists);
+                let probes = match settings.probes {
+                    _ if settings.is_exact => Probes::All,
+                    Some(lists) => Probes::Lists(lists),
+                    None => Probes::Recall(target),
+                };
                 for union in UnionQuery::prepare(space, segments, query, probes) {
                     let effort = effort(settings, segments, || union.gamma(segments, target));
                     add(SourceKind::Union(union), effort);
@@ -347,7 +349,6 @@ impl RunningScan {
             ahead: None,
             waiting,
             has_bounds: !is_coarse,
-            is_exact: settings.is_exact,
             returned_upper: f64::NEG_INFINITY,
             elements_left,
             is_null_query: false,
@@ -386,15 +387,7 @@ impl RunningScan {
         if self.ahead.is_none() {
             self.ahead = self.next_element(pager)?;
         }
-        Ok(self.ahead.map(|(_, element)| self.bound_below(&element)))
-    }
-
-    /// The lower bound of an element. For an exact answer a likely bound, which is some deviations wide, is taken twice
-    /// as wide: then it is as good as a true one.
-    fn bound_below(&self, element: &Measured) -> f64 {
-        let width = element.value - element.lower;
-        let has_width = self.is_exact && width > 0.0 && width.is_finite();
-        if has_width { element.lower - width } else { element.lower }
+        Ok(self.ahead.map(|(_, element)| element.lower))
     }
 
     /// The next row that vacuum has not marked, with its place; NaN for distances that are NaN.
@@ -426,7 +419,7 @@ impl RunningScan {
             let Some((source, element, order)) = self.take_element(pager)? else { return Ok(None) };
             if let SourceKind::Union(union) = &self.sources[source].kind {
                 let (segment, rows) = (union.segment_of(&element), read::rows_of(&element));
-                let (page, lower) = (Vec::new(), self.bound_below(&element));
+                let (page, lower) = (Vec::new(), element.lower);
                 self.rows = Some(ElementRows { is_counted: false, segment, rows, page, order, lower });
                 continue;
             }

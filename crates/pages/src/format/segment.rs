@@ -165,7 +165,9 @@ impl SegmentHeader {
         plan.node_bytes() == usize::from(self.node_bytes)
             && plan.nodes_per_page() == usize::from(self.nodes_per_page)
             && self.navigator == if self.lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT }
-            && (self.lists == 0 || plan.is_flat() && self.lists <= self.nodes)
+            && (!plan.is_flat() || plan.routers().lanes() > 0)
+            && (self.lists == 0
+                || plan.is_flat() && self.lists <= self.nodes && list_plan.nodes_per_page() > 0)
             && self.list_curve_count as usize <= CURVE_POINTS
             && (if plan.is_flat() {
                 self.routers == plan.routers().count(self.nodes)

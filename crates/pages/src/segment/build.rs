@@ -27,7 +27,8 @@ const SEEDS_MAX: usize = 2048;
 /// Entry points of a graph without codes: each costs a page.
 const SEEDS_MAX_WITHOUT_CODES: usize = 32;
 
-/// Segments with fewer nodes are read as a whole sooner than their lists are found, unless `lists` says otherwise.
+/// Segments with fewer nodes are read as a whole sooner than their lists are found, unless `lists` says otherwise: they
+/// have one list, because what a merge has made must not look like what it is made of.
 const LIST_NODES_MIN: usize = 1024;
 /// Lists per square root of the nodes: with more, centroids take as long to read as the rows of the lists.
 const LISTS_PER_ROOT: f64 = 2.0;
@@ -153,7 +154,8 @@ pub fn prepare(
     options: &BuildOptions,
     control: &Control,
 ) -> Result<Prepared, BuildError> {
-    let plan = shape(space, options);
+    // Rows without a place need no lists, and without a list the segment would look like one that a flush has made.
+    let plan = if loader.has_places() { shape(space, options) } else { node_plan(space, options.m) };
     let mut nodes = loader.encode(space, plan, control)?;
     let build_space = build_space(space);
     let (graph, calibration);
@@ -180,11 +182,11 @@ pub fn prepare(
 fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
     let Navigator::Lists(lists) = options.navigator else { return None };
     let wanted = match lists.lists {
-        0 if nodes < LIST_NODES_MIN => return None,
+        0 if nodes < LIST_NODES_MIN => 1,
         0 => (LISTS_PER_ROOT * (nodes as f64).sqrt()) as usize,
         lists => lists as usize,
     };
-    (nodes >= ROWS_PER_LIST_MIN).then(|| wanted.clamp(1, nodes / ROWS_PER_LIST_MIN))
+    (nodes > 0).then(|| wanted.min(nodes / ROWS_PER_LIST_MIN).max(1))
 }
 
 fn build_space(space: &Space) -> BuildSpace {

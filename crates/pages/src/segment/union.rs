@@ -77,6 +77,8 @@ pub enum Probes {
     Recall(f32),
     /// So many of the whole index, each segment its share.
     Lists(u32),
+    /// All of them, for an answer that is as good as a look at every row.
+    All,
 }
 
 impl UnionQuery {
@@ -104,7 +106,8 @@ impl UnionQuery {
                 let is_likely = segment.header.lists > 0 && own.is_coarse();
                 queries.find(segment, (own, is_likely), |centroid| {
                     let prepared = SegmentQuery::new(space, query, own, centroid, norm_max);
-                    if is_likely { prepared.with_likely_bounds() } else { prepared }
+                    let prepared = if is_likely { prepared.with_likely_bounds() } else { prepared };
+                    if matches!(probes, Probes::All) { prepared.with_wider_bounds() } else { prepared }
                 })
             };
             let prepared = prepare(segment.plan.own());
@@ -222,6 +225,7 @@ fn due_lists(segments: &[SegmentState], segment: &SegmentState, probes: Probes) 
     let header = &segment.header;
     let due = match probes {
         Probes::Recall(target) => lists_for(header, target),
+        Probes::All => header.lists,
         Probes::Lists(count) => {
             let all: u64 = segments.iter().map(|segment| u64::from(segment.header.lists)).sum();
             (u64::from(count) * u64::from(header.lists)).div_ceil(all.max(1)) as u32

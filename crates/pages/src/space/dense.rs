@@ -108,6 +108,11 @@ impl DenseQuery {
         Self { deviations, origin: vec![0.0; self.vector.len()], ..self }
     }
 
+    /// The same with likely bounds twice as far apart.
+    pub(super) fn with_wider_bounds(self) -> Self {
+        Self { deviations: self.deviations.map(|deviations| 2.0 * deviations), ..self }
+    }
+
     /// A row whose own vector is `scale` times the code `own`, up to `error`.
     #[inline]
     pub(super) fn measure(&self, own: &[u8], scale: f32, error: f32) -> Measured {

@@ -129,6 +129,15 @@ impl SegmentQuery {
         Self { own, ..self }
     }
 
+    /// The same with likely bounds twice as far apart, which are as good as true ones.
+    pub fn with_wider_bounds(self) -> Self {
+        let own = match self.own {
+            OwnQuery::Dense(query) => OwnQuery::Dense(query.with_wider_bounds()),
+            own => own,
+        };
+        Self { own, ..self }
+    }
+
     /// A row whose own vector is `scale` times the code `own`, up to `error`; without id and payload.
     ///
     /// For sparse vectors `own` is the vector as pages hold it, not its address.

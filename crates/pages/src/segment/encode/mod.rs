@@ -160,6 +160,11 @@ impl Loader {
         self.tids.len() + self.unranked.len()
     }
 
+    /// Whether a row has a place in the order.
+    pub fn has_places(&self) -> bool {
+        !self.tids.is_empty()
+    }
+
     /// Bytes of loaded rows whose length varies.
     pub fn varying_bytes(&self) -> usize {
         self.varying_bytes
