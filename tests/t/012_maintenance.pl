@@ -23,23 +23,7 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->append_conf('postgresql.conf', "max_standby_streaming_delay = -1");
 $standby->start;
 
-sub is_whole
-{
-	my ($node, $what) = @_;
-	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
-	is(count_by_index($node, $dim), "$rows|$rows", "$what: every row once");
-	is(check_sound($node, 'items_v'), 'true', "$what: sound");
-	return;
-}
-
 my $next = 401;
-
-# Blocks of the index that are for something.
-sub blocks
-{
-	my ($kind) = @_;
-	return $primary->safe_psql('postgres', "SELECT proxima.index_stats('items_v') -> 'blocks' ->> '$kind'");
-}
 
 # Everything is new: the rows, and the one segment that has them. Returns the size of the file in blocks.
 sub turn_over
@@ -49,7 +33,7 @@ sub turn_over
 	$next += 300;
 	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
 	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
-	return blocks('file');
+	return blocks($primary, 'file');
 }
 
 # SIGKILL while a job is held at a step: the old or the new state, nothing between, and the next job goes on.
@@ -81,12 +65,12 @@ for my $step ('flush sealed', 'flush loaded', 'flush prepared', 'flush claimed',
 	}
 	crash_and_start($primary);
 	eval { $_->finish } for ($held, $keeper);
-	is_whole($primary, "killed at '$step'");
+	is_whole($primary, $dim, "killed at '$step'");
 	$primary->safe_psql('postgres', "SELECT proxima.$job('items_v')");
-	is_whole($primary, "$job after that");
+	is_whole($primary, $dim, "$job after that");
 }
 $primary->wait_for_catchup($standby);
-is_whole($standby, 'the replica of all this');
+is_whole($standby, $dim, 'the replica of all this');
 
 # A cursor that is older than many turnovers of everything: its rows, from blocks that nobody may use again.
 my %reader = (out => '', err => '');
@@ -97,24 +81,24 @@ $reader{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d',
 	'<', \$reader{in}, '>', \$reader{out}, '2>', \$reader{err}, IPC::Run::timeout(120));
 $reader{run}->pump until $reader{out} =~ /begun/;
 turn_over() for 1 .. 6;
-my $retired = blocks('retired');
+my $retired = blocks($primary, 'retired');
 cmp_ok($retired, '>', 0, 'blocks wait for the old cursor');
 $reader{in} .= "FETCH ALL FROM c; COMMIT;\n\\q\n";
 $reader{run}->finish;
 is($reader{err}, '', 'the old cursor ends without an error');
 my $read = join(',', sort { $a <=> $b } grep { /^\d+$/ } split(/\n/, $reader{out}));
 is($read, $expected, 'and has the rows of its snapshot, each once');
-is_whole($primary, 'after six turnovers under an old snapshot');
+is_whole($primary, $dim, 'after six turnovers under an old snapshot');
 
 # Space is used again once the snapshot is gone: eight turnovers more do not make the file grow.
 my $before = 0;
 $before = turn_over() for 1 .. 3;
-my $reused = blocks('reused');
+my $reused = blocks($primary, 'reused');
 my $after = 0;
 $after = turn_over() for 1 .. 8;
 cmp_ok($after, '<=', $before, 'eight turnovers take no space');
-is_whole($primary, 'after eight turnovers');
-cmp_ok(blocks('reused') - $reused, '>=', 8 * blocks('segments'), 'because blocks are taken again');
+is_whole($primary, $dim, 'after eight turnovers');
+cmp_ok(blocks($primary, 'reused') - $reused, '>=', 8 * blocks($primary, 'segments'), 'because blocks are taken again');
 
 # A replica that replays all this while it is read: the rows of that moment, or an error that asks to try again. Each
 # scan has a snapshot of its own, or heap pages that are cleaned would hold the replay up.
@@ -162,7 +146,7 @@ $reader{run}->finish;
 my %got = map { $_ => 1 } grep { /^\d+$/ } split(/\n/, $reader{out});
 note("the cursor on the replica: " . keys(%got) . " rows of $expected, $reader{err}");
 ok($reader{err} eq "ERROR:  40001\n" || ($reader{err} eq '' && keys(%got) == $expected), 'an old cursor on the replica');
-is_whole($standby, 'the replica after all');
+is_whole($standby, $dim, 'the replica after all');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM items"), $primary->safe_psql('postgres', "SELECT count(*) FROM items"),
 	'the same number of rows');
 $standby->stop;

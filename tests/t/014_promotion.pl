@@ -31,21 +31,6 @@ sub add
 	return;
 }
 
-sub is_whole
-{
-	my ($node, $what) = @_;
-	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
-	is(count_by_index($node, $dim), "$rows|$rows", "$what: every row once");
-	is(check_sound($node, 'items_v'), 'true', "$what: sound");
-	return;
-}
-
-sub blocks
-{
-	my ($kind) = @_;
-	return $primary->safe_psql('postgres', "SELECT proxima.index_stats('items_v') -> 'blocks' ->> '$kind'");
-}
-
 # Everything is new: the rows, and the one segment that has them. Returns the size of the file in blocks.
 sub turn_over
 {
@@ -53,7 +38,7 @@ sub turn_over
 	add(300);
 	$primary->safe_psql('postgres', "VACUUM (INDEX_CLEANUP on) items");
 	$primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
-	return blocks('file');
+	return blocks($primary, 'file');
 }
 
 sub start_standby
@@ -112,19 +97,19 @@ for my $step ('flush sealed', 'flush written', 'merge claimed', 'merge written')
 	# A commit sends what the job has logged so far.
 	add(10);
 	$primary->wait_for_catchup($standby);
-	is_whole($standby, "replica at '$step'");
+	is_whole($standby, $dim, "replica at '$step'");
 	$primary->stop('immediate');
 	eval { $_->finish } for ($held, $keeper);
 	$standby->promote;
 	$primary = $standby;
-	is_whole($primary, "promoted at '$step'");
+	is_whole($primary, $dim, "promoted at '$step'");
 
 	# Inserts, and what the job had claimed
 	add(50);
-	my $reserved = blocks('reserved');
+	my $reserved = blocks($primary, 'reserved');
 	cmp_ok($primary->safe_psql('postgres', "SELECT proxima.$job('items_v') ->> 'rows'"), '>', 0, "$job after that");
-	cmp_ok(blocks('reserved'), '<', $reserved, 'what was claimed is used or free') if $step =~ /claimed|written/;
-	is_whole($primary, "$job after promotion at '$step'");
+	cmp_ok(blocks($primary, 'reserved'), '<', $reserved, 'what was claimed is used or free') if $step =~ /claimed|written/;
+	is_whole($primary, $dim, "$job after promotion at '$step'");
 	# VACUUM and reuse of space; nothing of what the old cursor reads
 	turn_over() for 1 .. 3;
 	my ($read, $err) = read_to_the_end($cursor);
@@ -135,7 +120,7 @@ for my $step ('flush sealed', 'flush written', 'merge claimed', 'merge written')
 	my $later = 0;
 	$later = turn_over() for 1 .. 3;
 	cmp_ok($later, '<=', $size, 'turnovers take no space');
-	is_whole($primary, 'after turnovers');
+	is_whole($primary, $dim, 'after turnovers');
 }
 
 # A cursor on a replica whose blocks the primary had used again before the promotion is advised to try again: the index is
@@ -155,7 +140,7 @@ $standby->promote;
 my (undef, $err) = read_to_the_end($cursor);
 is($err, "ERROR:  40001\n", 'a cursor whose blocks were used again before the promotion');
 $primary = $standby;
-is_whole($primary, 'the last replica');
+is_whole($primary, $dim, 'the last replica');
 
 # What is not logged is empty after the promotion, and works
 $primary->safe_psql('postgres', "INSERT INTO brief SELECT * FROM items WHERE id % 2 = 0");

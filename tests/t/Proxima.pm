@@ -5,8 +5,9 @@ use warnings;
 use Exporter 'import';
 use IPC::Run;
 use PostgreSQL::Test::Utils;
+use Test::More;
 use Time::HiRes qw(sleep);
-our @EXPORT = qw($METHOD $DIM create_table add_rows exact_ids index_ids recall check_sound count_by_index start_psql crash_and_start);
+our @EXPORT = qw($METHOD $DIM create_table add_rows exact_ids index_ids recall check_sound count_by_index is_whole blocks start_psql crash_and_start);
 
 # The access method that is tested, and dimensions for which it has its own kind of segments: up to 64, rows have no
 # codes, and lists are graphs.
@@ -99,6 +100,23 @@ sub count_by_index
 		SET enable_sort = off;
 		SELECT count(*), count(DISTINCT id) FROM (
 			SELECT id FROM items ORDER BY v <-> embed(1, $dim) LIMIT 1000000) s));
+}
+
+# Tests that the index items_v has every row of the table once, and is sound.
+sub is_whole
+{
+	my ($node, $dim, $what) = @_;
+	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
+	is(count_by_index($node, $dim), "$rows|$rows", "$what: every row once");
+	is(check_sound($node, 'items_v'), 'true', "$what: sound");
+	return;
+}
+
+# Blocks of the index items_v that are for something.
+sub blocks
+{
+	my ($node, $kind) = @_;
+	return $node->safe_psql('postgres', "SELECT proxima.index_stats('items_v') -> 'blocks' ->> '$kind'");
 }
 
 # psql that works on $sql while the test goes on. PostgreSQL's modules have had several forms of this; IPC::Run has one.

@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+#[cfg(test)]
+mod generated;
 pub mod lists;
 pub mod metric;
 pub mod recall;

@@ -5,22 +5,11 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 
 use super::leaders::mix;
-use super::{BuildError, Control, FlatGraph, Params, Rows, Space, best_first, build, working_bytes};
+use super::{BuildError, Control, FlatGraph, Params, Space, best_first, build, working_bytes};
+use crate::generated::Data;
 use crate::recall::{Queries, exact_neighbors, recall};
 
-/// Codes of generated rows.
-struct Data {
-    codes: Vec<i8>,
-    dim: usize,
-}
-
 impl Data {
-    /// From a function of row and column.
-    fn new(count: usize, dim: usize, value: impl Fn(u64, u64) -> i8) -> Self {
-        let cells = (0..count as u64).flat_map(|row| (0..dim as u64).map(move |column| (row, column)));
-        Self { codes: cells.map(|(row, column)| value(row, column)).collect(), dim }
-    }
-
     /// `clusters` centres, and rows within `spread` of them in each coordinate.
     fn clustered(count: usize, dim: usize, clusters: u64, spread: u64) -> Self {
         Self::new(count, dim, |row, column| {
@@ -35,12 +24,8 @@ impl Data {
         Self::new(count, dim, |row, column| if column < latent { mix(row, column) as i8 } else { 0 })
     }
 
-    fn rows(&self) -> Rows<'_> {
-        Rows { codes: &self.codes, dim: self.dim, count: self.codes.len() / self.dim }
-    }
-
     fn distance(&self, space: Space, a: u32, b: u32) -> u32 {
-        let row = |id: u32| &self.codes[id as usize * self.dim..][..self.dim];
+        let row = |id: u32| self.row(id as usize);
         let pairs = row(a).iter().zip(row(b)).map(|(&a, &b)| i32::from(a).abs_diff(i32::from(b)));
         match space {
             Space::L2 => pairs.map(|d| d * d).sum(),

@@ -5,36 +5,17 @@ use std::sync::atomic::Ordering;
 use proptest::prelude::*;
 
 use super::{Assigner, Centroids, Nearest, Params, train, working_bytes};
-use crate::build::{BuildError, Control, Phase, Rows, mix};
-
-/// Codes of generated rows.
-struct Data {
-    codes: Vec<i8>,
-    dim: usize,
-}
+use crate::build::{BuildError, Control, Phase, mix};
+use crate::generated::Data;
 
 impl Data {
-    /// From a function of row and column.
-    fn new(count: usize, dim: usize, value: impl Fn(u64, u64) -> i8) -> Self {
-        let cells = (0..count as u64).flat_map(|row| (0..dim as u64).map(move |column| (row, column)));
-        Self { codes: cells.map(|(row, column)| value(row, column)).collect(), dim }
-    }
-
     /// Rows about `clusters` centres; `cluster` chooses the centre of a row.
-    fn clustered(count: usize, clusters: u64, cluster: impl Fn(u64) -> u64) -> Self {
+    fn in_clusters(count: usize, clusters: u64, cluster: impl Fn(u64) -> u64) -> Self {
         Self::new(count, 64, |row, column| {
             let centre = mix(mix(1, cluster(mix(2, row)) % clusters), column) % 120;
             let offset = mix(mix(3, row), column) % 61;
             (centre as i64 + offset as i64 - 90) as i8
         })
-    }
-
-    fn rows(&self) -> Rows<'_> {
-        Rows { codes: &self.codes, dim: self.dim, count: self.codes.len() / self.dim }
-    }
-
-    fn row(&self, row: usize) -> &[i8] {
-        &self.codes[row * self.dim..][..self.dim]
     }
 }
 
@@ -111,7 +92,7 @@ fn check(data: &Data, lists: usize, centroids: &Centroids) {
 #[test]
 fn few_rows() {
     for count in [0, 1, 2, 3, 17, 100] {
-        let data = Data::clustered(count, 10, |row| row);
+        let data = Data::in_clusters(count, 10, |row| row);
         for lists in [0, 1, 2, 16, 99, 1000] {
             let centroids = train_on(&data, lists, 2);
             check(&data, lists, &centroids);
@@ -138,7 +119,7 @@ fn equal_rows_have_one_list() {
 
 #[test]
 fn half_of_the_rows_equal() {
-    let others = Data::clustered(10_000, 50, |row| row);
+    let others = Data::in_clusters(10_000, 50, |row| row);
     let data =
         Data::new(
             20_000,
@@ -159,7 +140,7 @@ fn half_of_the_rows_equal() {
 
 #[test]
 fn equal_for_any_number_of_threads() {
-    let data = Data::clustered(20_000, 300, |row| row);
+    let data = Data::in_clusters(20_000, 300, |row| row);
     let one = train_on(&data, 200, 1);
     assert_eq!(one, train_on(&data, 200, 2));
     assert_eq!(one, train_on(&data, 200, 5));
@@ -169,7 +150,7 @@ fn equal_for_any_number_of_threads() {
 
 #[test]
 fn cancelling_stops() {
-    let data = Data::clustered(3000, 10, |row| row);
+    let data = Data::in_clusters(3000, 10, |row| row);
     let control = Control::default();
     let centroids = train(&data.rows(), &Params { lists: 30, seed: 1 }, &control).unwrap();
     assert_eq!(control.phase.load(Ordering::Relaxed), Phase::Means as u32);
@@ -183,7 +164,7 @@ fn cancelling_stops() {
 
 #[test]
 fn cancelling_stops_in_the_middle() {
-    let data = Data::clustered(60_000, 1000, |row| row);
+    let data = Data::in_clusters(60_000, 1000, |row| row);
     let control = Control::default();
     let result = std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -203,7 +184,7 @@ fn cancelling_stops_in_the_middle() {
 #[test]
 fn sizes_are_even() {
     // Clusters of very different sizes, and a dense one that has half of the rows.
-    let skewed = Data::clustered(40_000, 400, |hash| (hash % 400) * (mix(5, hash) % 400) / 400);
+    let skewed = Data::in_clusters(40_000, 400, |hash| (hash % 400) * (mix(5, hash) % 400) / 400);
     let dense = Data::new(40_000, 64, |row, column| {
         let spread = if row % 2 == 0 { 3 } else { 120 };
         (mix(mix(4, row), column) % (2 * spread + 1)) as i8 - spread as i8
@@ -219,7 +200,7 @@ fn sizes_are_even() {
 #[test]
 fn error_is_that_of_plain_k_means() {
     for (clusters, lists) in [(100, 100), (1000, 150), (2000, 400)] {
-        let data = Data::clustered(20_000, clusters, |row| row);
+        let data = Data::in_clusters(20_000, clusters, |row| row);
         let centroids = train_on(&data, lists, 2);
         let ours = error(&data, &centroids, &assign(&data, &Assigner::new(&centroids)));
         let plain = plain_error(&data, lists);
@@ -229,7 +210,7 @@ fn error_is_that_of_plain_k_means() {
 
 #[test]
 fn two_levels_find_the_nearest() {
-    let data = Data::clustered(20_000, 500, |row| row);
+    let data = Data::in_clusters(20_000, 500, |row| row);
     let centroids = train_on(&data, 400, 2);
     assert!(centroids.offsets().len() > 17, "more groups than a row looks into");
     let found = assign(&data, &Assigner::new(&centroids));
