@@ -124,11 +124,12 @@ for my $step ('flush sealed', 'flush written', 'merge claimed', 'merge written')
 }
 
 # A cursor on a replica whose blocks the primary had used again before the promotion is advised to try again: the index is
-# not damaged
+# not damaged. A scan that looks at the rows itself may have read all that it needs before
 add(300);
 $primary->safe_psql('postgres', "SELECT proxima.flush('items_v'), proxima.merge('items_v')");
 my $standby = start_standby('last');
 my $cursor = open_cursor($standby);
+my $expected = $standby->safe_psql('postgres', $ids);
 for my $round (1 .. 4)
 {
 	add(100);
@@ -137,8 +138,10 @@ for my $round (1 .. 4)
 $primary->wait_for_catchup($standby);
 $primary->stop('immediate');
 $standby->promote;
-my (undef, $err) = read_to_the_end($cursor);
-is($err, "ERROR:  40001\n", 'a cursor whose blocks were used again before the promotion');
+my ($found, $err) = read_to_the_end($cursor);
+my $has_all = $METHOD eq 'ivf' && $err eq '';
+is($has_all ? $found : $err, $has_all ? $expected : "ERROR:  40001\n",
+	'a cursor whose blocks were used again before the promotion');
 $primary = $standby;
 is_whole($primary, $dim, 'the last replica');
 
