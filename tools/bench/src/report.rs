@@ -144,8 +144,8 @@ mod tests {
         Point { effort, recall, speed }
     }
 
-    fn measured(at: usize, points: Vec<Point>, share: f64) -> Measured {
-        let kind = Kind::all().swap_remove(at);
+    fn measured(label: &str, points: Vec<Point>, share: f64) -> Measured {
+        let kind = Kind::all().into_iter().find(|kind| kind.label == label).unwrap();
         Measured { kind, build: 1.0, bytes_per_row: 100.0, share, latency: (1.0, 2.0), points }
     }
 
@@ -169,11 +169,12 @@ mod tests {
                 point(Effort::Explicit("x", 2), 0.99, speed),
             ]
         };
-        let mut all = vec![measured(0, curve(1000.0), 1.8), measured(1, curve(401.0), 0.2)];
+        let mut all =
+            vec![measured("hnsw", curve(1000.0), 1.8), measured("ivf, bits = 4", curve(401.0), 0.2)];
         assert!(!targets(&all, SPEED_ROWS).contains("NOT MET"));
         assert_eq!(targets(&all, SPEED_ROWS).lines().count(), 2 + 1 + 3);
         assert_eq!(targets(&all, SPEED_ROWS - 1).lines().count(), 2 + 1 + 2);
-        all[1] = measured(1, curve(399.0), 0.26);
+        all[1] = measured("ivf, bits = 4", curve(399.0), 0.26);
         assert_eq!(targets(&all, SPEED_ROWS).matches("NOT MET").count(), 2);
         all[1].points.retain(|point| point.recall < RECALL);
         assert!(targets(&all, SPEED_ROWS).contains("of hnsw's | 0.000 | NOT MET"));
