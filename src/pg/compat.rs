@@ -220,3 +220,52 @@ pub fn may_maintain(table: pg_sys::Oid) -> bool {
         is_owner || is_maintainer
     }
 }
+
+/// Begins a sort of values by an operator, which can be read more than once.
+///
+/// # Safety
+/// The operator orders values of this type; the current memory context outlives the sort.
+pub unsafe fn begin_sort(
+    kind: pg_sys::Oid,
+    operator: pg_sys::Oid,
+    kilobytes: i32,
+) -> *mut pg_sys::Tuplesortstate {
+    #[cfg(feature = "pg14")]
+    let options = true;
+    #[cfg(not(feature = "pg14"))]
+    let options = pg_sys::TUPLESORT_RANDOMACCESS as i32;
+    let collation = pg_sys::InvalidOid;
+    // SAFETY: by the contract.
+    unsafe {
+        pg_sys::tuplesort_begin_datum(
+            kind,
+            operator,
+            collation,
+            false,
+            kilobytes,
+            std::ptr::null_mut(),
+            options,
+        )
+    }
+}
+
+/// The next value of a sort, and whether it is the caller's to free.
+///
+/// # Safety
+/// The sort is sorted, and its values are passed by reference.
+pub unsafe fn next_of_sort(state: *mut pg_sys::Tuplesortstate) -> Option<(*mut pg_sys::varlena, bool)> {
+    let (mut value, mut is_null) = (pg_sys::Datum::null(), false);
+    // SAFETY: by the contract.
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    let (is_there, is_mine) = unsafe {
+        let none = std::ptr::null_mut();
+        (pg_sys::tuplesort_getdatum(state, true, &raw mut value, &raw mut is_null, none), true)
+    };
+    // SAFETY: by the contract.
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    let (is_there, is_mine) = unsafe {
+        let none = std::ptr::null_mut();
+        (pg_sys::tuplesort_getdatum(state, true, false, &raw mut value, &raw mut is_null, none), false)
+    };
+    is_there.then(|| (value.cast_mut_ptr(), is_mine))
+}

@@ -12,7 +12,7 @@ use pgrx::pg_sys;
 /// What a build is doing. PostgreSQL's own phase, 1, is "initializing".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Reading the table.
+    /// Reading the table for a graph, or writing lists.
     LoadingTuples = 2,
     /// Worker threads build the graph; tuples are then units of their work.
     BuildingGraph = 3,
@@ -20,6 +20,10 @@ pub enum Phase {
     WritingPages = 4,
     /// A merge reads the segments that it replaces.
     MergingSegments = 5,
+    /// Training lists.
+    PerformingKMeans = 6,
+    /// Reading the table, whose rows go to lists.
+    AssigningTuples = 7,
 }
 
 impl Phase {
@@ -31,6 +35,8 @@ impl Phase {
             3 => Some(c"building graph"),
             4 => Some(c"writing pages"),
             5 => Some(c"merging segments"),
+            6 => Some(c"performing k-means"),
+            7 => Some(c"assigning tuples"),
             _ => None,
         }
     }

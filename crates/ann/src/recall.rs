@@ -16,7 +16,7 @@ const ROWS_AT_ONCE: usize = 24;
 pub struct Queries {
     /// As many codes of the rows' length as `rows` has entries.
     pub codes: Vec<i8>,
-    /// The row that is not its own neighbour.
+    /// The row that is not its own neighbour, or [`NO_ROW`].
     pub rows: Vec<u32>,
 }
 
@@ -31,7 +31,10 @@ impl Queries {
     }
 }
 
-/// The `k` rows nearest to each query; nearest first, ties by row.
+/// In place of a row's number: none.
+pub const NO_ROW: u32 = u32::MAX;
+
+/// The `k` rows nearest to each query, with their distances in the units of the codes; nearest first, ties by row.
 ///
 /// # Errors
 /// [`BuildError::Cancelled`] soon after `control.cancel` is set; [`BuildError::TooManyRows`] above 2^32 - 2
@@ -46,14 +49,14 @@ pub fn exact_neighbors(
     queries: &Queries,
     k: usize,
     control: &Control,
-) -> Result<Vec<Vec<u32>>, BuildError> {
+) -> Result<Vec<Vec<(u32, u32)>>, BuildError> {
     assert!(rows.codes.len() == rows.count * rows.dim, "codes are count x dim");
     assert!(queries.codes.len() == queries.rows.len() * rows.dim, "queries are as long as rows");
     let count = queries.rows.len();
     if rows.count >= u32::MAX as usize {
         return Err(BuildError::TooManyRows);
     }
-    let k = k.min(rows.count.saturating_sub(1));
+    let k = k.min(rows.count);
     if k == 0 {
         return Ok(vec![Vec::new(); count]);
     }
@@ -85,7 +88,11 @@ pub fn exact_neighbors(
         },
     )?;
     drop(reservoirs);
-    Ok(slab.chunks_exact(k).map(|keys| keys.iter().map(|&key| key as u32).collect()).collect())
+    let found = |keys: &[u64]| {
+        let pairs = keys.iter().map(|&key| ((key >> 32) as u32, key as u32));
+        pairs.filter(|&(distance, _)| distance != NO_DISTANCE).collect()
+    };
+    Ok(slab.chunks_exact(k).map(found).collect())
 }
 
 /// The share of the first `k` of `truth` that is among the first `k` of `found`; 1 when there is nothing to
@@ -123,8 +130,9 @@ mod tests {
                         Space::L1 => differences.sum(),
                     }
                 };
-                let mut all: Vec<u32> = (0..count as u32).filter(|&id| id != query).collect();
-                all.sort_by_key(|&id| (distance(id), id));
+                let others = (0..count as u32).filter(|&id| id != query);
+                let mut all: Vec<(u32, u32)> = others.map(|id| (distance(id), id)).collect();
+                all.sort_unstable();
                 all.truncate(k);
                 assert_eq!(*found, all);
             }
@@ -140,13 +148,16 @@ mod tests {
         let one = Rows { codes: &codes[..64], dim: 64, count: 1 };
         assert_eq!(
             exact_neighbors(&one, Space::L2, &Queries::of_rows(&one, &[0]), 10, &control).unwrap(),
-            [[0u32; 0]]
+            [[(0, 0); 0]]
         );
         let two = Rows { codes: &codes, dim: 64, count: 2 };
         assert_eq!(
             exact_neighbors(&two, Space::L2, &Queries::of_rows(&two, &[1, 0]), 10, &control).unwrap(),
-            [[0], [1]]
+            [[(0, 0)], [(0, 1)]]
         );
+        let foreign = Queries { codes: codes[..64].to_vec(), rows: vec![NO_ROW] };
+        let found = exact_neighbors(&two, Space::L2, &foreign, 10, &control).unwrap();
+        assert_eq!(found, [[(0, 0), (0, 1)]]);
     }
 
     #[test]

@@ -15,7 +15,6 @@ use std::sync::OnceLock;
 use std::time::Instant;
 
 use ann::Metric;
-use ann::build::Control;
 use ann::search::{Continuation, Effort, Graph as _, Hop, Measured, Stream, Visited};
 use kernels::Encoding;
 use npy::{Failure, Matrix, read_matrix, read_npy};
@@ -27,6 +26,7 @@ use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::calibrate::gamma_for;
 use pages::segment::encode::Loader;
 use pages::segment::read::{SegmentReader, SegmentState, rows_of};
+use pages::segment::stream::{Inline, MemSort};
 use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::{Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
@@ -122,12 +122,12 @@ impl<'a> Index<'a> {
         }
         let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator };
         let start = Instant::now();
-        let prepared = build::prepare(loader, &self.space, &options, &Control::default()).map_err(failed)?;
+        let prepared = build::prepare_all(loader, &self.space, &options, MemSort::default(), &Inline);
+        let prepared = prepared.map_err(failed)?.ok_or("no rows")?;
         let prepare = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let segment = self.segments.len() as u32 + 1;
-        let entry =
-            build::write(&self.pager, &mut &self.pager, &self.space, segment, prepared).map_err(failed)?;
+        let entry = prepared.write(&self.pager, &mut &self.pager, &self.space, segment).map_err(failed)?;
         let write = start.elapsed().as_secs_f64();
         let state = SegmentState::load(&self.pager, &self.space, segment, entry.header).map_err(failed)?;
         let (mut entries, mut row) = (Vec::new(), 0);

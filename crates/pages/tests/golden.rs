@@ -141,10 +141,8 @@ fn write_segment(pager: &MemPager, meta: &mut Meta, plan: NodePlan, first_row: u
     let mut header = write_pages(&mut &*pager, segment, &nodes(plan, first_row), &graph()).expect("room");
     let curve = [CurvePoint { recall: 0.75, gamma: 1.0 }, CurvePoint { recall: 0.875, gamma: 1.25 }];
     calibrate::store(&mut header, &curve);
-    let block = write_header(&mut &*pager, segment, &header).expect("room");
-    let entry = &mut meta.segments[meta.segment_count as usize];
-    (entry.segment, entry.header, entry.rows, entry.pages) = (segment, block, header.rows, header.pages + 1);
-    entry.navigator = header.navigator;
+    let entry = write_header(&mut &*pager, segment, &header).expect("room");
+    meta.segments[meta.segment_count as usize] = entry;
     meta.segment_count += 1;
     meta.next_segment += 1;
 }
@@ -332,9 +330,7 @@ fn sparse_index() -> MemPager {
     });
     let nodes = EncodedNodes { own_ends: ends.collect(), own: vectors.concat(), ..nodes(plan, 0) };
     let header = write_pages(&mut &pager, 1, &nodes, &graph()).expect("room");
-    let block = write_header(&mut &pager, 1, &header).expect("room");
-    let entry = &mut meta.segments[0];
-    (entry.segment, entry.header, entry.rows, entry.pages) = (1, block, header.rows, header.pages + 1);
+    meta.segments[0] = write_header(&mut &pager, 1, &header).expect("room");
     (meta.segment_count, meta.next_segment) = (1, 2);
     let mut bytes = [0; PAGE_SIZE];
     Entries::Variable.init(&mut bytes, PENDING);
@@ -412,9 +408,7 @@ fn flat_index(own: Option<OwnCode>) -> MemPager {
         calibrate::store_listed(&mut header, &[CurvePoint { recall: 0.75, gamma: 2.0 }]);
     }
     assert_eq!(header.pages, pages_needed(&nodes, &graph));
-    let block = write_header(&mut &pager, 1, &header).expect("room");
-    let entry = &mut meta.segments[0];
-    (entry.segment, entry.header, entry.rows, entry.pages) = (1, block, header.rows, header.pages + 1);
+    meta.segments[0] = write_header(&mut &pager, 1, &header).expect("room");
     (meta.segment_count, meta.next_segment) = (1, 2);
     meta.blocks = pager.block_count();
     let mut change = pager.change();

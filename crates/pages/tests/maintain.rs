@@ -11,6 +11,7 @@ use common::{Clock, Index, Maintainer, Random, Value, clustered, values_of};
 use kernels::Encoding;
 use pages::check::check;
 use pages::format::meta::{self, ListOptions};
+use pages::format::node::NodeHeader;
 use pages::format::page;
 use pages::format::router::RouterView;
 use pages::maintain::{Outcome, Step, usage};
@@ -18,7 +19,7 @@ use pages::pager::Pager;
 use pages::plan::OwnCode;
 use pages::row::Element;
 use pages::segment::build::Navigator;
-use pages::segment::nodes::for_each_node;
+use pages::segment::nodes::NodePages;
 use pages::tids;
 use quant::rabitq::from_bf16;
 
@@ -133,7 +134,8 @@ fn signs(index: &Index) -> BTreeMap<usize, (Vec<u8>, f64, [f32; 2])> {
         row = tids::read(&index.pager, state.segment, header, row..header.rows, &mut rows).expect("sound");
     }
     let dim = index.space.padded_dim() as f64;
-    for_each_node(&index.pager, &index.space, &state, &mut |own, code| {
+    let mut pages = NodePages::new(&index.pager, &index.space, &state);
+    let mut visit = |own: &NodeHeader, code: &[u8]| {
         let plan = state.plan.routers();
         let (router, lane) = (node / plan.lanes(), node % plan.lanes());
         let page = index.pager.read(header.block_of(header.router_page + router as u32)).expect("there");
@@ -145,8 +147,8 @@ fn signs(index: &Index) -> BTreeMap<usize, (Vec<u8>, f64, [f32; 2])> {
         let tid = rows[own.row_start as usize].tid();
         signs.insert(common::row_of_tid(tid), (code.to_vec(), square, [factor(add), factor(mul)]));
         node += 1;
-    })
-    .expect("sound");
+    };
+    while pages.next_page(&mut visit).expect("sound") {}
     signs
 }
 

@@ -170,15 +170,14 @@ fn flat_segments_of_every_size() {
     let case = CASES[0];
     let rows = values_of(case.0, 2_000, case.2, 4, 5);
     // 100 dimensions have routers of 400 lanes.
-    for count in [0usize, 1, 2, 9, 31, 399, 400, 401, 801, 1_200, 2_000] {
+    for count in [1usize, 2, 9, 31, 399, 400, 401, 801, 1_200, 2_000] {
         let index = build(case, &rows[..count], &[(count, Flat)]);
         let report = check(&index.pager, &Clock::default());
         assert!(report.is_sound(), "{count}: {report:?}");
         let effort = Effort::Adaptive { gamma: 1.2, expansions_min: 0 };
         let found = index.search_value(&rows[0], effort, usize::MAX).expect("sound");
         assert_eq!(found.len(), count);
-        let first: Vec<usize> = found.iter().take(1).map(|found| found.2).collect();
-        assert_eq!(first, if count > 0 { vec![0] } else { vec![] });
+        assert_eq!(found[0].2, 0);
     }
 }
 

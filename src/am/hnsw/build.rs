@@ -6,6 +6,10 @@
 //! manifest is written last. Nobody can reach the new file before the transaction commits, so pages are logged as
 //! full images once, at the end.
 //!
+//! A segment with lists is made while the table is read (`pages::segment::stream`): rows of some blocks from all over
+//! the table train the lists, then all rows pass by in batches, and PostgreSQL's sort brings their codes together, on
+//! disk if need be. So there is one segment whatever memory there is.
+//!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
 //! maintenance_work_mem; besides, up to 24 MB for the threads' scratch and the codes of the
 //! pages being written, and what the backend itself uses. Tables that need more than
@@ -17,8 +21,9 @@ use ann::Metric;
 use ann::build::{BuildError, Control};
 use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
-use pages::segment::build::{self, BuildOptions, Navigator};
+use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
+use pages::segment::stream::{self, ListBuilder, Workers};
 use pages::space::Space;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
@@ -32,9 +37,13 @@ use crate::am::row::IndexedValue;
 use crate::error::{IndexError, OrReport};
 use crate::pg::buffer::BufferHints;
 use crate::pg::detoast::Detoasted;
+use crate::pg::heap::BuildInput;
+use crate::pg::sort::TupleSort;
 use crate::pg::{progress, threads, tid};
 use crate::storage::{BulkPages, RelationPager};
 
+/// Tables with fewer blocks are not sampled: their first rows are most of what they have.
+const SAMPLED_BLOCKS_MIN: u32 = 64;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// The same for sparse vectors so long that these fill the memory.
@@ -47,14 +56,16 @@ const WRITTEN_BY: u16 = 1;
 /// A build in progress.
 struct Build<'b> {
     index: pg_sys::Relation,
-    space: Space,
+    space: &'b Space,
     options: BuildOptions,
     /// What the rows of one segment, and its builder, may take in memory.
     memory_max: u64,
-    threads: usize,
+    workers: BuildWorkers,
     pages: &'b mut BulkPages,
     hints: BufferHints,
     loader: Loader,
+    /// For a segment with lists, and how many rows it takes at once.
+    listed: Option<(ListBuilder<'b, TupleSort>, usize)>,
     meta: Meta,
     indexed: f64,
 }
@@ -98,23 +109,19 @@ unsafe fn build_index(
 ) -> Result<(f64, f64), IndexError> {
     // SAFETY: both relations are open, by the callback's contract.
     unsafe {
-        let mut build = Build::new(index, pages)?;
+        let meta = new_meta(index)?;
+        let (element, metric) = opclass::element_and_metric(index)?;
+        let space = Space::new(element, metric, meta.dim, meta.rotation_seed);
+        let mut build = Build::new(index, &space, meta, pages);
         build.write_meta()?;
-        progress::phase(progress::Phase::LoadingTuples);
         let heap_tuples = if heap.is_null() {
             0.0
         } else {
+            let input = BuildInput { heap, index, info: index_info };
+            build.train(&input)?;
+            progress::phase(build.scan_phase());
             let state: *mut Build<'_> = &raw mut build;
-            pg_sys::table_index_build_scan(
-                heap,
-                index,
-                index_info,
-                true,
-                true,
-                Some(add_row),
-                state.cast(),
-                std::ptr::null_mut(),
-            )
+            input.scan(Some(add_row), state.cast())
         };
         build.finish_segment()?;
         build.write_meta()?;
@@ -141,6 +148,43 @@ unsafe extern "C-unwind" fn add_row(
         let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
         build.add(&value, tid::from_pg(*heap_tid)).or_report();
     }
+}
+
+/// Receives a row of the sample.
+#[pg_guard]
+unsafe extern "C-unwind" fn sample_row(
+    _index: pg_sys::Relation,
+    heap_tid: pg_sys::ItemPointer,
+    values: *mut pg_sys::Datum,
+    is_null: *mut bool,
+    _is_alive: bool,
+    state: *mut std::ffi::c_void,
+) {
+    // SAFETY: as in `add_row`.
+    unsafe {
+        if *is_null {
+            return;
+        }
+        let build = &mut *state.cast::<Build<'_>>();
+        let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
+        build.load(&value, tid::from_pg(*heap_tid)).or_report();
+    }
+}
+
+/// All blocks, each once, the first few of them already from all over the table.
+fn spread(blocks: u32) -> impl Iterator<Item = u32> {
+    let blocks = u64::from(blocks);
+    // Steps of the golden section never come near to where they were; without a common factor they come everywhere.
+    let common = |step: u64| {
+        let (mut a, mut b) = (step, blocks);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = (blocks as f64 * 0.618_034) as u64;
+    let step = (golden.max(1)..).find(|&step| common(step) == 1).unwrap_or(1);
+    (0..blocks).map(move |at| (at * step % blocks) as u32)
 }
 
 /// The manifest of an empty index with this index's options.
@@ -194,13 +238,44 @@ unsafe fn new_meta(index: pg_sys::Relation) -> Result<Meta, IndexError> {
 /// Seed of every index's rotation: the same data give the same index.
 const ROTATION_SEED: u64 = 0x7072_6F78_696D_6131;
 
+/// The threads of a build.
+struct BuildWorkers {
+    threads: usize,
+    /// Whether their work is what the view shows.
+    is_shown: bool,
+}
+
+impl Workers for BuildWorkers {
+    type Error = IndexError;
+
+    fn run<R: Send>(
+        &self,
+        work: impl FnOnce(&Control) -> Result<R, BuildError> + Send,
+    ) -> Result<R, IndexError> {
+        let control = Control::default();
+        let show = || {
+            if self.is_shown {
+                progress::work(&control);
+            }
+        };
+        threads::with_workers(
+            self.threads,
+            || work(&control),
+            || control.cancel.store(true, Ordering::Relaxed),
+            show,
+        )
+        .ok_or(IndexError::NoThreads)?
+        .map_err(|error| match error {
+            BuildError::Cancelled => IndexError::Cancelled,
+            BuildError::TooManyRows => IndexError::TooManyRows,
+        })
+    }
+}
+
 impl<'b> Build<'b> {
-    unsafe fn new(index: pg_sys::Relation, pages: &'b mut BulkPages) -> Result<Self, IndexError> {
-        // SAFETY: the index is open, by the caller.
-        let meta = unsafe { new_meta(index)? };
-        // SAFETY: as above.
-        let (element, metric) = unsafe { opclass::element_and_metric(index)? };
-        let space = Space::new(element, metric, meta.dim, meta.rotation_seed);
+    /// # Safety
+    /// The index is open and stays so; the current memory context outlives the value.
+    unsafe fn new(index: pg_sys::Relation, space: &'b Space, meta: Meta, pages: &'b mut BulkPages) -> Self {
         let options = BuildOptions {
             m: usize::from(meta.m),
             ef_construction: usize::from(meta.ef_construction),
@@ -210,30 +285,92 @@ impl<'b> Build<'b> {
         // SAFETY: plain settings; the first is in kilobytes.
         let (memory, workers) =
             unsafe { (pg_sys::maintenance_work_mem as u64 * 1024, pg_sys::max_parallel_maintenance_workers) };
-        let memory_max = memory.max(SEGMENT_ROWS_MIN * build::bytes_per_row(&space, &options));
-        let loader = Loader::new(&space);
-        Ok(Self {
+        let listed = build::list_plan(space, &options).map(|_| {
+            // SAFETY: by the contract.
+            let sort = unsafe { TupleSort::new(memory / 2) };
+            (ListBuilder::new(space, &options, sort), stream::batch_rows(space, &options, memory))
+        });
+        Self {
             index,
             space,
             options,
-            memory_max,
-            threads: workers.max(0) as usize + 1,
+            memory_max: memory.max(SEGMENT_ROWS_MIN * build::bytes_per_row(space, &options)),
+            workers: BuildWorkers { threads: workers.max(0) as usize + 1, is_shown: listed.is_none() },
             pages,
             hints: BufferHints::default(),
-            loader,
+            loader: Loader::new(space),
+            listed,
             meta,
             indexed: 0.0,
-        })
+        }
     }
 
-    fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
+    /// What the view shows while the table is read.
+    fn scan_phase(&self) -> progress::Phase {
+        if self.listed.is_some() { progress::Phase::AssigningTuples } else { progress::Phase::LoadingTuples }
+    }
+
+    /// Trains lists on rows of blocks from all over the table, unless it is so small that its first rows are all.
+    unsafe fn train(&mut self, input: &BuildInput) -> Result<(), IndexError> {
+        let Some(batch) = self.listed.as_ref().map(|listed| listed.1) else { return Ok(()) };
+        // SAFETY: the relations are open, by the caller.
+        let blocks = unsafe { input.blocks() };
+        if blocks < SAMPLED_BLOCKS_MIN {
+            return Ok(());
+        }
+        progress::phase(progress::Phase::PerformingKMeans);
+        let memory = self.memory_max;
+        let (mut sampled, mut rows, mut wanted) = (0, 0.0, u64::MAX);
+        for (at, block) in spread(blocks).enumerate() {
+            let state: *mut Build<'_> = self;
+            // SAFETY: as above; the callback takes a build.
+            unsafe { input.scan_block(block, Some(sample_row), state.cast()) };
+            if self.loader.rows() < batch {
+                continue;
+            }
+            sampled += self.loader.rows() as u64;
+            rows = sampled as f64 / (at + 1) as f64 * f64::from(blocks);
+            self.pass_sample_on()?;
+            wanted = wanted.min(stream::sample_rows(self.space, &self.options, memory, rows as u64) as u64);
+            if sampled >= wanted {
+                break;
+            }
+        }
+        self.loader = Loader::new(self.space);
+        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
+        listed.train(rows as u64, &self.workers)
+    }
+
+    fn pass_sample_on(&mut self) -> Result<(), IndexError> {
+        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
+        listed.sample(loader, &self.workers)
+    }
+
+    /// Adds a row to those in memory.
+    fn load(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
         let (expected, actual) = (self.space.dim(), value.dim() as usize);
         if actual != expected {
             return Err(IndexError::UnexpectedDimensions { expected, actual });
         }
-        self.loader.push(&self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)?;
+        self.loader.push(self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)
+    }
+
+    fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
+        self.load(value, row)?;
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
+        if let Some((listed, batch)) = &mut self.listed {
+            if self.loader.rows() < *batch {
+                return Ok(());
+            }
+            let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+            return listed.add(loader, &self.workers);
+        }
+        self.cut_segment_off_if_full()
+    }
+
+    fn cut_segment_off_if_full(&mut self) -> Result<(), IndexError> {
         let rows_min = if self.loader.varying_bytes() as u64 > self.memory_max {
             LONG_ROWS_MIN
         } else {
@@ -258,38 +395,39 @@ impl<'b> Build<'b> {
     /// What the loaded rows and the builder take. Rows whose length varies exist twice for a moment.
     fn memory(&self) -> u64 {
         let rows = self.loader.rows() as u64;
-        rows * build::bytes_per_row(&self.space, &self.options) + 2 * self.loader.varying_bytes() as u64
+        rows * build::bytes_per_row(self.space, &self.options) + 2 * self.loader.varying_bytes() as u64
     }
 
     /// Turns the loaded rows into a segment of the manifest.
     fn finish_segment(&mut self) -> Result<(), IndexError> {
-        if self.loader.rows() == 0 {
-            return Ok(());
+        if self.listed.is_none() {
+            self.probe_memory()?;
         }
-        self.probe_memory()?;
-        progress::phase(progress::Phase::BuildingGraph);
-        if self.threads > 1 && self.meta.segment_count == 0 {
-            crate::error::debug_build_workers(self.threads - 1);
+        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+        if self.workers.threads > 1 && self.meta.segment_count == 0 && self.indexed > 0.0 {
+            crate::error::debug_build_workers(self.workers.threads - 1);
         }
-        let loader = std::mem::replace(&mut self.loader, Loader::new(&self.space));
-        let control = Control::default();
-        let (space, options) = (&self.space, &self.options);
-        let prepared = threads::with_workers(
-            self.threads,
-            || build::prepare(loader, space, options, &control),
-            || control.cancel.store(true, Ordering::Relaxed),
-            || progress::work(&control),
-        )
-        .ok_or(IndexError::NoThreads)?
-        .map_err(|error| match error {
-            BuildError::Cancelled => IndexError::Cancelled,
-            BuildError::TooManyRows => IndexError::TooManyRows,
-        })?;
-        progress::phase(progress::Phase::WritingPages);
+        let prepared = match self.listed.take() {
+            Some((mut listed, _)) => {
+                listed.add(loader, &self.workers)?;
+                progress::phase(progress::Phase::LoadingTuples);
+                build::finish(listed, self.space, &self.options, &self.workers)?
+            }
+            None if loader.rows() == 0 => None,
+            None => {
+                progress::phase(progress::Phase::BuildingGraph);
+                Some(build::prepare(loader, self.space, &self.options, &self.workers)?)
+            }
+        };
+        let Some(prepared) = prepared else { return Ok(()) };
+        if matches!(prepared, Prepared::Whole(_)) {
+            progress::phase(progress::Phase::WritingPages);
+        }
         let segment = self.meta.draw_number().map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
-        let entry = build::write(&pager, self.pages, &self.space, segment, prepared)
+        let entry = prepared
+            .write(&pager, self.pages, self.space, segment)
             .map_err(|error| self.page_error(error))?;
         self.meta.segments[self.meta.segment_count as usize] = entry;
         self.meta.segment_count += 1;

@@ -6,7 +6,7 @@
 //! heap's matter.
 //!
 //! Memory: the rows of a job and the builder's own stay within maintenance_work_mem (autovacuum_work_mem in
-//! autovacuum), as in a build; segments that do not fit stay apart.
+//! autovacuum), as in a build; segments whose graph does not fit stay apart. Lists always fit.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,8 @@ use pages::maintain::{self, Horizon, Host, Limits, LoadError, Slot, Sources, Ste
 use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
-use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
-use pages::segment::encode::Loader;
+use pages::segment::build::{self, BuildOptions, Navigator};
+use pages::segment::stream::Workers;
 use pages::space::Space;
 use pgrx::pg_sys;
 
@@ -30,6 +30,7 @@ use crate::guc;
 use crate::guc::maintenance::pause_point;
 use crate::pg::horizon::IndexHorizon;
 use crate::pg::lock::WorkLock;
+use crate::pg::sort::TupleSort;
 use crate::pg::threads::{self, Unfinished};
 use crate::pg::{progress, time};
 use crate::storage::{ClaimedPages, RelationPager, Stop};
@@ -394,10 +395,39 @@ impl<'s> JobHost<'s> {
     }
 }
 
-impl<'s> Host for JobHost<'s> {
+impl Workers for JobHost<'_> {
     type Error = JobError;
+
+    fn run<R: Send>(
+        &self,
+        work: impl FnOnce(&Control) -> Result<R, BuildError> + Send,
+    ) -> Result<R, JobError> {
+        if self.must_stop() {
+            return Err(JobError::Index(IndexError::Stopped));
+        }
+        let control = Control::default();
+        let done = threads::with_stoppable_workers(
+            self.threads,
+            || work(&control),
+            || control.cancel.store(true, Ordering::Relaxed),
+            || progress::work(&control),
+            &mut || self.must_stop(),
+        );
+        let ended = |error| Err(JobError::Index(error));
+        match done {
+            Err(Unfinished::NoThreads) => ended(IndexError::NoThreads),
+            Err(Unfinished::Stopped) => ended(IndexError::Stopped),
+            Ok(Ok(result)) => Ok(result),
+            Ok(Err(BuildError::Cancelled)) => ended(IndexError::Cancelled),
+            Ok(Err(BuildError::TooManyRows)) => ended(IndexError::TooManyRows),
+        }
+    }
+}
+
+impl<'s> Host for JobHost<'s> {
     type Pager = RelationPager<'s>;
     type Sink = ClaimedPages<'s>;
+    type Sort = TupleSort;
 
     fn pager(&self) -> &RelationPager<'s> {
         &self.pager
@@ -422,27 +452,17 @@ impl<'s> Host for JobHost<'s> {
         work()
     }
 
-    fn prepare(&self, loader: Loader) -> Result<Prepared, JobError> {
-        if self.must_stop() {
-            return Err(JobError::Index(IndexError::Stopped));
-        }
-        let control = Control::default();
-        let (space, options) = (&self.open.parsed.space, &self.options);
-        let prepared = threads::with_stoppable_workers(
-            self.threads,
-            || build::prepare(loader, space, options, &control),
-            || control.cancel.store(true, Ordering::Relaxed),
-            || progress::work(&control),
-            &mut || self.must_stop(),
-        );
-        let ended = |error| Err(JobError::Index(error));
-        match prepared {
-            Err(Unfinished::NoThreads) => ended(IndexError::NoThreads),
-            Err(Unfinished::Stopped) => ended(IndexError::Stopped),
-            Ok(Ok(prepared)) => Ok(prepared),
-            Ok(Err(BuildError::Cancelled)) => ended(IndexError::Cancelled),
-            Ok(Err(BuildError::TooManyRows)) => ended(IndexError::TooManyRows),
-        }
+    fn sort(&self) -> TupleSort {
+        // SAFETY: jobs run in a transaction, and end before what called them returns.
+        unsafe { TupleSort::new(guc::maintenance_memory() / 2) }
+    }
+
+    fn options(&self) -> &BuildOptions {
+        &self.options
+    }
+
+    fn memory(&self) -> u64 {
+        guc::maintenance_memory()
     }
 
     fn pause(&self, at: Step) {

@@ -91,9 +91,10 @@ fn recall_at_10(data: &Data, space: Space, graph: &FlatGraph, ef: usize) -> f64 
         let found: Vec<u32> = found.iter().map(|&(_, position)| graph.order[position as usize]).collect();
         let found: Vec<u32> = found.into_iter().filter(|&row| row != query).collect();
         // By distance, because equal distances make the ids of the truth arbitrary.
+        let truth: Vec<u32> = truth.iter().map(|&(_, row)| row).collect();
         let worst = data.distance(space, query, truth[9]);
         let near = found.iter().filter(|&&row| data.distance(space, query, row) <= worst).count();
-        sum += (near.min(10) as f64 / 10.0).max(recall(&found, truth, 10));
+        sum += (near.min(10) as f64 / 10.0).max(recall(&found, &truth, 10));
     }
     sum / queries.len() as f64
 }

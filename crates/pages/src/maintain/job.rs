@@ -2,23 +2,23 @@
 
 use super::claim::{ClaimedWriter, Slot, claim};
 use super::commit::{Commit, commit};
-use super::sources::{LoadError, Sources, load};
+use super::sources::{LoadError, Loaded, Reading, Sources};
 use super::{Cause, Horizon};
 use crate::error::PageError;
-use crate::format::meta::Meta;
+use crate::format::meta::{Meta, SegmentEntry};
 use crate::pager::{PageSink, Pager};
-use crate::segment::build::{self, Prepared};
-use crate::segment::encode::Loader;
+use crate::segment::build::{self, BuildOptions, Prepared, list_plan};
+use crate::segment::stream::{ListBuilder, RowSort, Workers, batch_rows, sample_rows};
 use crate::space::Space;
 
 /// What a job needs of the world around the pages.
-pub trait Host {
-    /// What can go wrong.
-    type Error: From<PageError> + From<LoadError>;
+pub trait Host: Workers<Error: From<PageError> + From<LoadError>> {
     /// The index.
     type Pager: Pager;
     /// Where whole pages go.
     type Sink: PageSink;
+    /// What brings rows into the order of their lists.
+    type Sort: RowSort;
 
     /// The index.
     fn pager(&self) -> &Self::Pager;
@@ -33,11 +33,12 @@ pub trait Host {
     /// # Errors
     /// What `work` returns.
     fn with_space_lock<R>(&self, work: &mut dyn FnMut() -> Result<R, PageError>) -> Result<R, PageError>;
-    /// Builds a segment of loaded rows.
-    ///
-    /// # Errors
-    /// If it was interrupted.
-    fn prepare(&self, loader: Loader) -> Result<Prepared, Self::Error>;
+    /// A new sort.
+    fn sort(&self) -> Self::Sort;
+    /// What the new segment is to be.
+    fn options(&self) -> &BuildOptions;
+    /// Memory in bytes that a job may take.
+    fn memory(&self) -> u64;
     /// Called between steps; a test may hold the job there.
     fn pause(&self, at: Step);
 }
@@ -91,11 +92,7 @@ pub struct Task<'a> {
 pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     let pager = host.pager();
     let meta = Meta::load(&*pager.read(0)?)?;
-    let mut loaded = load(pager, task.space, &meta, task.sources, task.centroid)?;
-    host.pause(Step::Loaded);
-    let loader = std::mem::replace(&mut loaded.loader, Loader::new(task.space));
-    let rows = loader.rows() as u64;
-    let mut prepared = if rows > 0 { Some(host.prepare(loader)?) } else { None };
+    let (loaded, mut prepared) = prepare(host, &meta, task)?;
     host.pause(Step::Prepared);
     let pages = prepared.as_ref().map_or(0, Prepared::pages_needed) + loaded.list_pages();
     let pool_pages = task.sources.chains.iter().map(|chain| chain.pages).sum();
@@ -104,7 +101,7 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     let mut sink = host.sink();
     let mut writer = ClaimedWriter::new(&claim, &mut sink);
     let segment = match prepared.take() {
-        Some(prepared) => Some(build::write(pager, &mut writer, task.space, claim.number, prepared)?),
+        Some(prepared) => Some(prepared.write(pager, &mut writer, task.space, claim.number)?),
         None => None,
     };
     writer.finish();
@@ -121,8 +118,34 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     host.with_space_lock(&mut || commit(pager, host.horizon(), &mut writer, &end))?;
     Ok(Outcome {
         sources: (task.sources.chains.len() + task.sources.segments.len()) as u64,
-        rows,
+        rows: segment.map_or(0, |segment| u64::from(segment.rows)),
         dead: loaded.dead,
         pages: u64::from(pages),
     })
+}
+
+/// Reads the sources and makes a segment of their rows, none if there are none.
+fn prepare<H: Host>(
+    host: &H,
+    meta: &Meta,
+    task: &Task<'_>,
+) -> Result<(Loaded, Option<Prepared<H::Sort>>), H::Error> {
+    let (space, sources, options) = (task.space, task.sources, host.options());
+    let reading = Reading { pager: host.pager(), space, meta, sources, keep: task.centroid };
+    let live: u64 = sources.segments.iter().map(|entry| u64::from(entry.live())).sum();
+    let batch = batch_rows(space, options, host.memory());
+    if list_plan(space, options).is_none() || live <= batch as u64 || !sources.chains.is_empty() {
+        let (loaded, loader) = reading.load()?;
+        host.pause(Step::Loaded);
+        return Ok((loaded, build::prepare_all(loader, space, options, host.sort(), host)?));
+    }
+    let mut builder = ListBuilder::new(space, options, host.sort());
+    let nodes: u64 = sources.segments.iter().map(|entry: &SegmentEntry| u64::from(entry.rows)).sum();
+    let step = (nodes / sample_rows(space, options, host.memory(), live) as u64).max(1);
+    reading
+        .sample(u32::try_from(step).unwrap_or(u32::MAX), batch, &mut |loader| builder.sample(loader, host))?;
+    builder.train(live, host)?;
+    let loaded = reading.batches(batch, &mut |loader| builder.add(loader, host))?;
+    host.pause(Step::Loaded);
+    Ok((loaded, build::finish(builder, space, options, host)?))
 }

@@ -3,6 +3,9 @@
 //! Rows come back as the index holds them: bits and sparse vectors exactly, dense ones as their codes say. A dense
 //! row's error is carried along, so that bounds stay true however often it moves. As long as the new segment keeps the
 //! centroid of the old one, encoding gives the same codes again and the error hardly grows.
+//!
+//! Rows come all at once, or batch by batch: then each source is read page by page, and no page is held while a batch
+//! is handed on.
 
 use std::collections::TryReserveError;
 
@@ -19,7 +22,7 @@ use crate::plan::OwnCode;
 use crate::row::{Row, SparseRow, StoredSparse};
 use crate::segment::SegmentState;
 use crate::segment::encode::Loader;
-use crate::segment::nodes::for_each_node;
+use crate::segment::nodes::NodePages;
 use crate::space::{self, Space};
 use crate::tids::HeapTid;
 use crate::{pending, tids};
@@ -33,10 +36,8 @@ pub struct Sources {
     pub segments: Vec<SegmentEntry>,
 }
 
-/// The live rows of some sources.
+/// What was read of some sources.
 pub struct Loaded {
-    /// The rows.
-    pub loader: Loader,
     /// Rows that were left out because they are dead.
     pub dead: u64,
     /// Where the sources lie, ascending.
@@ -66,32 +67,92 @@ impl From<TryReserveError> for LoadError {
     }
 }
 
-/// Reads the live rows of `sources`. `keep`: the centroid that the new segment should have if it suits the rows: that
-/// of a neighbor in the manifest, so that rows can move between them without loss.
-///
-/// The caller holds the lock of its kind of job. Holds no page between reads.
-///
-/// # Errors
-/// If a page is damaged, or memory is exhausted.
-pub fn load<P: Pager>(
-    pager: &P,
-    space: &Space,
-    meta: &Meta,
-    sources: &Sources,
-    keep: Option<&[f32]>,
-) -> Result<Loaded, LoadError> {
-    let mut carrier = Carrier::new(space, meta, keep)?;
-    let mut blocks = Vec::new();
-    chain_runs(pager, meta, sources.chains.iter(), &mut blocks)?;
-    carrier.load_chains(pager, meta, &sources.chains)?;
-    for entry in &sources.segments {
-        let state = SegmentState::load(pager, space, entry.segment, entry.header)?;
-        blocks.push(BlockRun { block: entry.header, count: 1 });
-        blocks.extend(segment_runs(&state.header));
-        carrier.load_segment(pager, &state)?;
+/// What is read, and how.
+pub struct Reading<'a, P> {
+    /// The index.
+    pub pager: &'a P,
+    /// What it does to vectors.
+    pub space: &'a Space,
+    /// Its meta page.
+    pub meta: &'a Meta,
+    /// What is read.
+    pub sources: &'a Sources,
+    /// The centroid that the new segment should have if it suits the rows: that of a neighbor in the manifest, so that
+    /// rows can move between them without loss.
+    pub keep: Option<&'a [f32]>,
+}
+
+impl<P: Pager> Reading<'_, P> {
+    /// Reads all live rows.
+    ///
+    /// The caller holds the lock of its kind of job. Holds no page between reads.
+    ///
+    /// # Errors
+    /// If a page is damaged, or memory is exhausted.
+    pub fn load(&self) -> Result<(Loaded, Loader), LoadError> {
+        let mut last = Loader::new(self.space);
+        let loaded = self.batches::<LoadError>(usize::MAX, &mut |loader| {
+            last = loader;
+            Ok(())
+        })?;
+        Ok((loaded, last))
     }
-    let Carrier { loader, was_dead, dead, .. } = carrier;
-    Ok(Loaded { loader, dead, blocks: joined(blocks), was_dead })
+
+    /// The same with batches of about `rows` rows, each given to `on_batch`.
+    ///
+    /// # Errors
+    /// As [`Self::load`], and what `on_batch` returns.
+    pub fn batches<E: From<PageError> + From<LoadError>>(
+        &self,
+        rows: usize,
+        on_batch: &mut dyn FnMut(Loader) -> Result<(), E>,
+    ) -> Result<Loaded, E> {
+        let mut carrier = Carrier::new(self, rows, on_batch)?;
+        let mut blocks = Vec::new();
+        chain_runs(self.pager, self.meta, self.sources.chains.iter(), &mut blocks)?;
+        carrier.load_chains(self.pager, self.meta, &self.sources.chains)?;
+        for entry in &self.sources.segments {
+            let state = SegmentState::load(self.pager, self.space, entry.segment, entry.header)?;
+            blocks.push(BlockRun { block: entry.header, count: 1 });
+            blocks.extend(segment_runs(&state.header));
+            let entries = carrier.note_all(self.pager, &state)?;
+            carrier.load_segment(self.pager, &state, &entries, 1)?;
+        }
+        carrier.pass_on(1)?;
+        let Carrier { was_dead, dead, .. } = carrier;
+        Ok(Loaded { dead, blocks: joined(blocks), was_dead })
+    }
+
+    /// Reads about one in `step` live rows of the segments, over all of them, in batches of about `rows` rows.
+    ///
+    /// # Errors
+    /// As [`Self::batches`].
+    pub fn sample<E: From<PageError> + From<LoadError>>(
+        &self,
+        step: u32,
+        rows: usize,
+        on_batch: &mut dyn FnMut(Loader) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut carrier = Carrier::new(self, rows, on_batch)?;
+        for entry in &self.sources.segments {
+            let state = SegmentState::load(self.pager, self.space, entry.segment, entry.header)?;
+            let entries = read_entries(self.pager, &state)?;
+            carrier.load_segment(self.pager, &state, &entries, step)?;
+        }
+        carrier.pass_on(1)
+    }
+}
+
+/// The rows of a segment.
+fn read_entries<P: Pager>(pager: &P, state: &SegmentState) -> Result<Vec<TidEntry>, LoadError> {
+    let header = &state.header;
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(header.rows as usize)?;
+    let mut row = 0;
+    while row < header.rows {
+        row = tids::read(pager, state.segment, header, row..header.rows, &mut entries)?;
+    }
+    Ok(entries)
 }
 
 impl Loaded {
@@ -132,13 +193,16 @@ impl Loaded {
     }
 }
 
-/// Rows on their way into a loader.
-struct Carrier<'a> {
+/// Rows on their way into loaders.
+struct Carrier<'a, E> {
     space: &'a Space,
+    keep: Option<&'a [f32]>,
     /// The code of pending rows.
     pending: OwnCode,
     origin: Vec<f32>,
     loader: Loader,
+    batch_rows: usize,
+    on_batch: &'a mut dyn FnMut(Loader) -> Result<(), E>,
     was_dead: Vec<bool>,
     dead: u64,
     residual: Vec<f32>,
@@ -152,25 +216,48 @@ struct StoredRow<'a> {
     error: f32,
 }
 
-impl<'a> Carrier<'a> {
-    fn new(space: &'a Space, meta: &Meta, keep: Option<&[f32]>) -> Result<Self, PageError> {
-        let pending = meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
-        let mut loader = Loader::new(space);
-        if let Some(centroid) = keep {
-            loader.prefer_centroid(centroid);
-        }
-        Ok(Self {
+impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
+    fn new<P>(
+        reading: &Reading<'a, P>,
+        batch_rows: usize,
+        on_batch: &'a mut dyn FnMut(Loader) -> Result<(), E>,
+    ) -> Result<Self, PageError> {
+        let space = reading.space;
+        let pending = reading.meta.own_code().ok_or(PageError::damaged(0, "encoding"))?;
+        let mut result = Self {
             space,
+            keep: reading.keep,
             pending,
             origin: vec![0.0; space.width()],
-            loader,
+            loader: Loader::new(space),
+            batch_rows,
+            on_batch,
             was_dead: Vec::new(),
             dead: 0,
             residual: vec![0.0; space.padded_dim()],
-        })
+        };
+        result.loader = result.new_loader();
+        Ok(result)
     }
 
-    fn load_chains<P: Pager>(&mut self, pager: &P, meta: &Meta, chains: &[Chain]) -> Result<(), LoadError> {
+    fn new_loader(&self) -> Loader {
+        let mut loader = Loader::new(self.space);
+        if let Some(centroid) = self.keep {
+            loader.prefer_centroid(centroid);
+        }
+        loader
+    }
+
+    /// Hands a batch on if it has so many rows.
+    fn pass_on(&mut self, rows: usize) -> Result<(), E> {
+        if self.loader.rows() < rows {
+            return Ok(());
+        }
+        let next = self.new_loader();
+        (self.on_batch)(std::mem::replace(&mut self.loader, next))
+    }
+
+    fn load_chains<P: Pager>(&mut self, pager: &P, meta: &Meta, chains: &[Chain]) -> Result<(), E> {
         let origin = std::mem::take(&mut self.origin);
         let mut result = Ok(());
         pending::for_each(pager, meta, chains.iter(), &mut |entry, own| {
@@ -179,7 +266,7 @@ impl<'a> Carrier<'a> {
             }
         })?;
         self.origin = origin;
-        Ok(result?)
+        Ok(result.map_err(LoadError::from)?)
     }
 
     fn push_pending(
@@ -199,33 +286,57 @@ impl<'a> Carrier<'a> {
         self.push(&row, origin, tid.tid())
     }
 
-    fn load_segment<P: Pager>(&mut self, pager: &P, state: &SegmentState) -> Result<(), LoadError> {
-        let header = &state.header;
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(header.rows as usize)?;
-        let mut row = 0;
-        while row < header.rows {
-            row = tids::read(pager, state.segment, header, row..header.rows, &mut entries)?;
-        }
+    /// Remembers which rows of a segment are dead; returns all.
+    fn note_all<P: Pager>(&mut self, pager: &P, state: &SegmentState) -> Result<Vec<TidEntry>, LoadError> {
+        let entries = read_entries(pager, state)?;
         for entry in &entries {
             self.note(entry)?;
         }
-        let (ranked, unranked) = entries.split_at(header.ranked_rows as usize);
-        let mut result = Ok(());
-        for_each_node(pager, self.space, state, &mut |node, own| {
-            let rows = &ranked[node.row_start as usize..][..node.row_count as usize];
-            let row = StoredRow { code: state.plan.own(), own, scale: node.scale, error: node.error };
-            for entry in rows.iter().filter(|entry| !entry.is_dead()) {
-                if result.is_ok() {
-                    result = self.push(&row, &state.centroid, entry.tid());
+        Ok(entries)
+    }
+
+    /// Reads the live rows of one in `step` nodes, and if it is one, those without a place.
+    fn load_segment<P: Pager>(
+        &mut self,
+        pager: &P,
+        state: &SegmentState,
+        entries: &[TidEntry],
+        step: u32,
+    ) -> Result<(), E> {
+        let (ranked, unranked) = entries.split_at(state.header.ranked_rows as usize);
+        let mut pages = NodePages::new(pager, self.space, state);
+        loop {
+            let mut id = pages.next();
+            let mut result = Ok(());
+            let is_page = pages.next_page(&mut |node, own| {
+                id += 1;
+                if result.is_ok() && (id - 1).is_multiple_of(step) {
+                    let rows = &ranked[node.row_start as usize..][..node.row_count as usize];
+                    let row = StoredRow { code: state.plan.own(), own, scale: node.scale, error: node.error };
+                    result = self.push_live(&row, &state.centroid, rows);
                 }
+            })?;
+            result.map_err(LoadError::from)?;
+            if !is_page {
+                break;
             }
-        })?;
-        result?;
-        for entry in unranked.iter().filter(|entry| !entry.is_dead()) {
-            self.loader.push_unranked(*entry)?;
+            self.pass_on(self.batch_rows)?;
+        }
+        for entry in unranked.iter().filter(|entry| step == 1 && !entry.is_dead()) {
+            self.loader.push_unranked(*entry).map_err(LoadError::from)?;
         }
         Ok(())
+    }
+
+    fn push_live(
+        &mut self,
+        row: &StoredRow<'_>,
+        centroid: &[f32],
+        rows: &[TidEntry],
+    ) -> Result<(), TryReserveError> {
+        rows.iter()
+            .filter(|entry| !entry.is_dead())
+            .try_for_each(|entry| self.push(row, centroid, entry.tid()))
     }
 
     /// Remembers whether the next row of the sources is dead, and says so.

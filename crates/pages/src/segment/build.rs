@@ -1,13 +1,15 @@
 //! From loaded rows to a segment in the file: the steps and who may run them.
 //!
-//! [`prepare`] is pure computation for worker threads; [`write()`] runs where pages may be touched.
+//! [`prepare`] is pure computation for worker threads, [`Prepared::write`] runs where pages may be touched. Segments
+//! with lists come about in another way ([`super::stream`]).
 
 use ann::Metric;
 use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
 use super::calibrate::{self, Truth};
-use super::encode::{EncodedNodes, Loader, TRAINING_ROWS, byte_dim_min, make_lists};
+use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
+use super::stream::{ListBuilder, Listed, RowSort, Workers};
 use super::write::{pages_needed, without_edges, write_header, write_pages};
 use crate::error::PageError;
 use crate::format::meta::{ListOptions, Meta, SegmentEntry};
@@ -35,8 +37,48 @@ const LISTS_PER_ROOT: f64 = 2.0;
 /// Nodes that a list has on average, at least.
 const ROWS_PER_LIST_MIN: usize = 8;
 
+/// What a row of a segment with lists takes while the segment is made: its TID and whether it was dead.
+const LISTED_ROW_BYTES: u64 = 16;
+
 /// A segment that is ready to be written.
-pub struct Prepared {
+pub enum Prepared<S> {
+    /// It is in memory.
+    Whole(Box<Whole>),
+    /// Its rows are in a sort.
+    Listed(Box<Listed<S>>),
+}
+
+impl<S: RowSort> Prepared<S> {
+    /// Pages that [`Self::write`] will append, the header's included.
+    pub fn pages_needed(&self) -> u32 {
+        match self {
+            Self::Whole(whole) => pages_needed(&whole.nodes, &whole.graph) + 1,
+            Self::Listed(listed) => listed.pages_needed(),
+        }
+    }
+
+    /// Writes the segment and returns its entry for the manifest, which does not refer to it yet.
+    ///
+    /// `pager` reads what `writer` has written.
+    ///
+    /// # Errors
+    /// What reading and writing raise.
+    pub fn write<P: Pager, W: BulkWriter>(
+        self,
+        pager: &P,
+        writer: &mut W,
+        space: &Space,
+        segment: u32,
+    ) -> Result<SegmentEntry, PageError> {
+        match self {
+            Self::Whole(whole) => whole.write(pager, writer, space, segment),
+            Self::Listed(listed) => listed.write(writer, segment),
+        }
+    }
+}
+
+/// A segment without lists that is ready to be written.
+pub struct Whole {
     nodes: EncodedNodes,
     /// Flat: the order of the nodes, and nothing else.
     graph: FlatGraph,
@@ -47,15 +89,8 @@ pub struct Prepared {
 enum Calibration {
     /// Graphs must be searched once they are written.
     Truth(Vec<Truth>),
-    /// Of the stopping factor, and of the lists if there are some.
-    Curves(Vec<CurvePoint>, Vec<CurvePoint>),
-}
-
-impl Prepared {
-    /// Pages that [`write()`] will append, the header's included.
-    pub fn pages_needed(&self) -> u32 {
-        pages_needed(&self.nodes, &self.graph) + 1
-    }
+    /// Of the stopping factor.
+    Curve(Vec<CurvePoint>),
 }
 
 /// What leads a search to a segment's nodes.
@@ -97,32 +132,30 @@ pub fn node_plan(space: &Space, m: usize) -> NodePlan {
     NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
 
-/// The shape of the nodes of a segment.
+/// The shape of the nodes of a segment without lists.
 fn shape(space: &Space, options: &BuildOptions) -> NodePlan {
     let plan = node_plan(space, options.m);
-    let flat = match options.navigator {
-        Navigator::Graph => None,
-        Navigator::Flat => plan.flat(),
-        Navigator::Lists(lists) => plan.flat().map(|flat| flat.with_own(lists.own)),
-    };
+    let flat = if options.navigator == Navigator::Flat { plan.flat() } else { None };
     flat.unwrap_or(plan)
+}
+
+/// The shape of the nodes of a segment with lists, if `options` ask for them and rows of this space can have them.
+pub fn list_plan(space: &Space, options: &BuildOptions) -> Option<NodePlan> {
+    let Navigator::Lists(lists) = options.navigator else { return None };
+    node_plan(space, options.m).flat().map(|flat| flat.with_own(lists.own))
 }
 
 /// Memory in bytes per row that loading and building take at most, for deciding when a segment is full. Sparse
 /// vectors take [`Loader::varying_bytes`] besides.
 pub fn bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
+    if list_plan(space, options).is_some() {
+        return LISTED_ROW_BYTES;
+    }
     let plan = shape(space, options);
     let rows = 1 << 16;
     let byte_dim = byte_dim_min(space) + 64;
     let codes = plan.own_bytes() + plan.code_bytes() + byte_dim + 64;
-    let working = match lists_wanted(options, rows).filter(|_| plan.is_flat()) {
-        Some(lists) => {
-            let sample = (lists * TRAINING_ROWS).min(rows);
-            let params = ann::lists::Params { lists, seed: options.seed };
-            ann::lists::working_bytes(sample, byte_dim, &params) + (sample * byte_dim) as u64
-        }
-        None => ann::build::working_bytes(rows, byte_dim, &params(options, &plan, rows)),
-    };
+    let working = ann::build::working_bytes(rows, byte_dim, &params(options, &plan, rows));
     let load = match space.element() {
         Element::Float4 | Element::Float2 => 4 * space.dim() + 16,
         Element::Bit => space.padded_dim() / 8 + 24,
@@ -143,43 +176,89 @@ fn params(options: &BuildOptions, plan: &NodePlan, nodes: usize) -> Params {
     }
 }
 
-/// Encodes the rows, builds their graph and finds exact neighbors of a sample. Runs in the caller's rayon pool and
-/// polls `control` for cancellation.
+/// Makes a segment of rows that are all in memory; None of none.
 ///
 /// # Errors
-/// If cancelled, or if there are more rows than a segment can number.
-pub fn prepare(
+/// If it was interrupted, or there are more rows than a segment can number.
+pub fn prepare_all<S: RowSort, W: Workers>(
+    loader: Loader,
+    space: &Space,
+    options: &BuildOptions,
+    sort: S,
+    workers: &W,
+) -> Result<Option<Prepared<S>>, W::Error> {
+    if loader.rows() == 0 {
+        return Ok(None);
+    }
+    if list_plan(space, options).is_none() {
+        return Ok(Some(prepare(loader, space, options, workers)?));
+    }
+    let mut builder = ListBuilder::new(space, options, sort);
+    builder.add(loader, workers)?;
+    finish(builder, space, options, workers)
+}
+
+/// Ends a segment with lists; None without rows. Rows without a place need no lists, and without a list the segment
+/// would look like one that a flush has made: of such rows alone comes a graph.
+///
+/// # Errors
+/// If it was interrupted.
+pub fn finish<S: RowSort, W: Workers>(
+    builder: ListBuilder<'_, S>,
+    space: &Space,
+    options: &BuildOptions,
+    workers: &W,
+) -> Result<Option<Prepared<S>>, W::Error> {
+    match builder.finish() {
+        Ok(listed) => Ok(Some(Prepared::Listed(Box::new(listed)))),
+        Err(unranked) if unranked.is_empty() => Ok(None),
+        Err(unranked) => {
+            let options = BuildOptions { navigator: Navigator::Graph, ..*options };
+            Ok(Some(prepare(Loader::of_unranked(space, unranked), space, &options, workers)?))
+        }
+    }
+}
+
+/// Encodes the rows, builds their graph if they are to have one, and finds exact neighbors of a sample.
+///
+/// # Errors
+/// If it was interrupted, or there are more rows than a segment can number.
+pub fn prepare<S, W: Workers>(
+    loader: Loader,
+    space: &Space,
+    options: &BuildOptions,
+    workers: &W,
+) -> Result<Prepared<S>, W::Error> {
+    let whole = workers.run(|control| whole(loader, space, options, control))?;
+    Ok(Prepared::Whole(Box::new(whole)))
+}
+
+fn whole(
     loader: Loader,
     space: &Space,
     options: &BuildOptions,
     control: &Control,
-) -> Result<Prepared, BuildError> {
-    // Rows without a place need no lists, and without a list the segment would look like one that a flush has made.
-    let plan = if loader.has_places() { shape(space, options) } else { node_plan(space, options.m) };
+) -> Result<Whole, BuildError> {
+    let plan = shape(space, options);
     let mut nodes = loader.encode(space, plan, control)?;
     let build_space = build_space(space);
     let (graph, calibration);
     if plan.is_flat() {
         let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
-        let (mut order, mut list_of) = ((0..count).collect(), Vec::new());
-        if let Some(wanted) = lists_wanted(options, nodes.count()) {
-            (order, list_of) = make_lists(space, &mut nodes, wanted, options.seed, control)?;
-        }
-        graph = without_edges(order);
+        graph = without_edges((0..count).collect());
         let truth = calibrate::truth(space, &nodes, build_space, control)?;
-        let listed = calibrate::listed(space, &nodes, &truth, &list_of);
-        calibration = Calibration::Curves(calibrate::estimated(space, &nodes, &truth), listed);
+        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
     } else {
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
         calibration = Calibration::Truth(calibrate::truth(space, &nodes, build_space, control)?);
     }
     nodes.bytes = Vec::new();
-    Ok(Prepared { nodes, graph, calibration })
+    Ok(Whole { nodes, graph, calibration })
 }
 
 /// The number of lists that a segment of so many nodes should have, if any.
-fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
+pub(super) fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
     let Navigator::Lists(lists) = options.navigator else { return None };
     let wanted = match lists.lists {
         0 if nodes < LIST_NODES_MIN => 1,
@@ -189,48 +268,34 @@ fn lists_wanted(options: &BuildOptions, nodes: usize) -> Option<usize> {
     (nodes > 0).then(|| wanted.min(nodes / ROWS_PER_LIST_MIN).max(1))
 }
 
-fn build_space(space: &Space) -> BuildSpace {
+/// How the builder measures distances in a space.
+pub(super) fn build_space(space: &Space) -> BuildSpace {
     if space.metric() == Metric::L1 { BuildSpace::L1 } else { BuildSpace::L2 }
 }
 
-/// Writes a prepared segment and returns its entry for the manifest, which does not refer to it yet.
-///
-/// `pager` reads what `writer` has written.
-///
-/// # Errors
-/// What reading and writing raise.
-pub fn write<P: Pager, W: BulkWriter>(
-    pager: &P,
-    writer: &mut W,
-    space: &Space,
-    segment: u32,
-    prepared: Prepared,
-) -> Result<SegmentEntry, PageError> {
-    let Prepared { nodes, graph, calibration } = prepared;
-    let header = write_pages(writer, segment, &nodes, &graph)?;
-    let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
-    let curve = match calibration {
-        Calibration::Curves(curve, listed) => {
-            calibrate::store_listed(&mut state.header, &listed);
-            curve
-        }
-        Calibration::Truth(truth) => {
-            let mut positions = vec![0; nodes.count()];
-            for (position, &node) in graph.order.iter().enumerate() {
-                positions[node as usize] = position as u32;
+impl Whole {
+    fn write<P: Pager, W: BulkWriter>(
+        self,
+        pager: &P,
+        writer: &mut W,
+        space: &Space,
+        segment: u32,
+    ) -> Result<SegmentEntry, PageError> {
+        let Self { nodes, graph, calibration } = self;
+        let header = write_pages(writer, segment, &nodes, &graph)?;
+        let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
+        let curve = match calibration {
+            Calibration::Curve(curve) => curve,
+            Calibration::Truth(truth) => {
+                let mut positions = vec![0; nodes.count()];
+                for (position, &node) in graph.order.iter().enumerate() {
+                    positions[node as usize] = position as u32;
+                }
+                drop(graph);
+                calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?
             }
-            drop(graph);
-            calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?
-        }
-    };
-    calibrate::store(&mut state.header, &curve);
-    let block = write_header(writer, segment, &state.header)?;
-    Ok(SegmentEntry {
-        segment,
-        header: block,
-        rows: state.header.rows,
-        pages: state.header.pages + 1,
-        dead: 0,
-        navigator: state.header.navigator,
-    })
+        };
+        calibrate::store(&mut state.header, &curve);
+        write_header(writer, segment, &state.header)
+    }
 }

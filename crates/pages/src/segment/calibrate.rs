@@ -56,18 +56,26 @@ const ENOUGH_IF_FLAT: f32 = 0.99;
 
 /// The nodes to search for.
 fn sample(nodes: &EncodedNodes) -> Vec<u32> {
-    let count = nodes.count();
     let vector_bytes =
-        if nodes.plan.own() == OwnCode::Elsewhere { nodes.own.len() / count.max(1) } else { 0 };
-    let is_small = nodes.plan.is_flat() && nodes.lists.is_none();
-    let rows = if is_small { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
+        if nodes.plan.own() == OwnCode::Elsewhere { nodes.own.len() / nodes.count().max(1) } else { 0 };
+    let rows = if nodes.plan.is_flat() { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
     let affordable = rows * SAMPLE_BYTES / vector_bytes.max(SAMPLE_BYTES);
-    let step = count.div_ceil(affordable.max(SAMPLE_ROWS_MIN)).max(1);
-    (0..count as u32).step_by(step).collect()
+    every(nodes, affordable.max(SAMPLE_ROWS_MIN))
+}
+
+/// The nodes of a sample to search for in lists.
+pub fn sample_of_lists(nodes: &EncodedNodes) -> Vec<u32> {
+    every(nodes, SAMPLE_ROWS)
+}
+
+/// At most `rows` of the nodes, at even distances.
+fn every(nodes: &EncodedNodes, rows: usize) -> Vec<u32> {
+    let step = nodes.count().div_ceil(rows).max(1);
+    (0..nodes.count() as u32).step_by(step).collect()
 }
 
 /// Candidates that a [`Truth`] should have.
-fn truth_candidates(space: &Space) -> usize {
+pub fn truth_candidates(space: &Space) -> usize {
     let is_folded = byte_dim_min(space) < space.padded_dim();
     let is_rough = space.element() == Element::Sparse || space.metric() == Metric::Jaccard || is_folded;
     if is_rough { TRUTH_CANDIDATES_ROUGH } else { TRUTH_CANDIDATES }
@@ -95,7 +103,11 @@ pub fn truth(
     let sample = sample(nodes);
     let queries = sample_queries(space, nodes, &sample);
     let neighbors = recall::exact_neighbors(&rows, build_space, &queries, truth_candidates(space), control)?;
-    Ok(sample.into_iter().zip(neighbors).map(|(node, candidates)| Truth { node, candidates }).collect())
+    let truth = |(node, near): (u32, Vec<(u32, u32)>)| Truth {
+        node,
+        candidates: near.into_iter().map(|(_, row)| row).collect(),
+    };
+    Ok(sample.into_iter().zip(neighbors).map(truth).collect())
 }
 
 /// The recall curve of a flat segment.
@@ -239,7 +251,7 @@ fn is_enough(curve: &[CurvePoint]) -> bool {
 }
 
 /// Sample nodes as the builder's distances take queries.
-fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Queries {
+pub fn sample_queries(space: &Space, nodes: &EncodedNodes, sample: &[u32]) -> Queries {
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
     let mut queries = Queries::of_rows(&rows, sample);
     for (&node, code) in sample.iter().zip(queries.codes.chunks_exact_mut(nodes.byte_dim.max(1))) {

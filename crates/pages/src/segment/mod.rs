@@ -6,6 +6,7 @@ pub mod encode;
 pub(crate) mod lists;
 pub mod nodes;
 pub mod read;
+pub mod stream;
 pub mod union;
 pub mod vectors;
 pub mod write;

@@ -4,7 +4,7 @@ use ann::build::FlatGraph;
 
 use super::encode::EncodedNodes;
 use crate::error::PageError;
-use crate::format::meta::{FLAT, LISTS};
+use crate::format::meta::{FLAT, LISTS, SegmentEntry};
 use crate::format::node::{NeighborCode, NodeHeader, VectorAddress, write_neighbor, write_own};
 use crate::format::page::{self, CONTENT_BYTES, PageKind, write_at};
 use crate::format::router::write_code;
@@ -12,10 +12,10 @@ use crate::format::segment::{
     CURVE_POINTS, CurvePoint, EXTENTS_MAX, Extent, SegmentHeader, TIDS_PER_PAGE, TidEntry, centroid_pages,
 };
 use crate::pager::{BlockNumber, BulkWriter, NO_BLOCK, PAGE_SIZE, PageBytes};
-use crate::plan::OwnCode;
+use crate::plan::{NodePlan, OwnCode};
 
 /// Pages of one segment, in the order in which they are written.
-struct SegmentPages<'w, W> {
+pub(super) struct SegmentPages<'w, W> {
     writer: &'w mut W,
     segment: u32,
     pages: u32,
@@ -23,7 +23,17 @@ struct SegmentPages<'w, W> {
     last: BlockNumber,
 }
 
-impl<W: BulkWriter> SegmentPages<'_, W> {
+impl<'w, W: BulkWriter> SegmentPages<'w, W> {
+    /// None yet.
+    pub fn new(writer: &'w mut W, segment: u32) -> Self {
+        Self { writer, segment, pages: 0, extents: Vec::new(), last: NO_BLOCK }
+    }
+
+    /// Pages that were written.
+    pub fn count(&self) -> u32 {
+        self.pages
+    }
+
     fn append(&mut self, bytes: &PageBytes) -> Result<(), PageError> {
         let block = self.writer.append(bytes)?;
         if self.extents.is_empty() || block != self.last.wrapping_add(1) {
@@ -33,6 +43,68 @@ impl<W: BulkWriter> SegmentPages<'_, W> {
         self.pages += 1;
         Ok(())
     }
+
+    /// The header of a segment whose other pages are written, without a calibration.
+    ///
+    /// `nodes`: what all of them share, and the lists.
+    ///
+    /// # Errors
+    /// If the blocks that the writer gave are too scattered for the header's extents.
+    pub fn header(self, nodes: &EncodedNodes, contents: &Contents) -> Result<SegmentHeader, PageError> {
+        if self.extents.len() > EXTENTS_MAX {
+            return Err(PageError::damaged(self.last, "free space too scattered for a segment"));
+        }
+        let mut extents = [Extent { page: 0, block: 0 }; EXTENTS_MAX];
+        extents[..self.extents.len()].copy_from_slice(&self.extents);
+        let plan = &nodes.plan;
+        let lists = nodes.lists.as_ref().map_or(0, |lists| lists.count() as u32);
+        let vector_bytes = contents.vector_bytes;
+        Ok(SegmentHeader {
+            rows: contents.ranked_rows + nodes.unranked.len() as u32,
+            ranked_rows: contents.ranked_rows,
+            nodes: contents.nodes,
+            routers: contents.routers,
+            lanes: plan.lanes() as u16,
+            node_bytes: plan.node_bytes() as u16,
+            nodes_per_page: plan.nodes_per_page() as u16,
+            encoding: plan.own().number(),
+            inline: u8::from(plan.is_inline()),
+            norm_max: nodes.norm_max,
+            centroid_page: 0,
+            node_page: contents.node_page,
+            tid_page: contents.tid_page,
+            pages: self.pages,
+            extent_count: self.extents.len() as u32,
+            curve_count: 0,
+            vector_page: if vector_bytes > 0 { contents.vector_page } else { 0 },
+            vector_bytes: [vector_bytes as u32, (vector_bytes >> 32) as u32],
+            navigator: if lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT },
+            router_page: if plan.is_flat() { contents.router_page } else { 0 },
+            lists,
+            list_page: contents.list_page,
+            list_router_page: contents.list_router_page,
+            list_curve_count: 0,
+            reserved: [0; 10],
+            curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
+            list_curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
+            extents,
+        })
+    }
+}
+
+/// What a segment has, and its first pages of each kind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Contents {
+    pub nodes: u32,
+    pub ranked_rows: u32,
+    pub routers: u32,
+    pub node_page: u32,
+    pub router_page: u32,
+    pub tid_page: u32,
+    pub list_page: u32,
+    pub list_router_page: u32,
+    pub vector_page: u32,
+    pub vector_bytes: u64,
 }
 
 /// Writes all pages of a segment but its header, and returns the header without a calibration.
@@ -48,77 +120,47 @@ pub fn write_pages<W: BulkWriter>(
     nodes: &EncodedNodes,
     graph: &FlatGraph,
 ) -> Result<SegmentHeader, PageError> {
-    let mut pages = SegmentPages { writer, segment, pages: 0, extents: Vec::new(), last: NO_BLOCK };
-    if nodes.plan.own() != OwnCode::Bits {
-        write_centroid(&mut pages, &nodes.centroid, nodes.plan.padded_dim())?;
-    }
-    let node_page = pages.pages;
-    let mut routers = write_nodes(&mut pages, PageKind::Nodes, nodes, graph)?;
-    let router_page = pages.pages;
-    if nodes.plan.is_flat() {
-        routers = write_flat_routers(&mut pages, PageKind::Routers, nodes, graph)?;
-    }
-    let tid_page = pages.pages;
-    let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
-    write_tids(&mut pages, ranked.chain(&nodes.unranked))?;
-    let (list_page, list_router_page) = write_lists(&mut pages, nodes)?;
-    let vector_page = pages.pages;
-    let vector_bytes = if nodes.plan.own() == OwnCode::Elsewhere {
-        write_vectors(&mut pages, graph.order.iter().map(|&node| nodes.own_of(node as usize)))?
-    } else {
-        0
-    };
-    if pages.extents.len() > EXTENTS_MAX {
-        return Err(PageError::damaged(pages.last, "free space too scattered for a segment"));
-    }
-    let mut extents = [Extent { page: 0, block: 0 }; EXTENTS_MAX];
-    extents[..pages.extents.len()].copy_from_slice(&pages.extents);
-    let plan = &nodes.plan;
-    let lists = nodes.lists.as_ref().map_or(0, |lists| lists.count() as u32);
-    Ok(SegmentHeader {
-        rows: (nodes.row_tids.len() + nodes.unranked.len()) as u32,
-        ranked_rows: nodes.row_tids.len() as u32,
+    let mut pages = SegmentPages::new(writer, segment);
+    let mut contents = Contents {
         nodes: nodes.count() as u32,
-        routers,
-        lanes: plan.lanes() as u16,
-        node_bytes: plan.node_bytes() as u16,
-        nodes_per_page: plan.nodes_per_page() as u16,
-        encoding: plan.own().number(),
-        inline: u8::from(plan.is_inline()),
-        norm_max: nodes.norm_max,
-        centroid_page: 0,
-        node_page,
-        tid_page,
-        pages: pages.pages,
-        extent_count: pages.extents.len() as u32,
-        curve_count: 0,
-        vector_page: if vector_bytes > 0 { vector_page } else { 0 },
-        vector_bytes: [vector_bytes as u32, (vector_bytes >> 32) as u32],
-        navigator: if lists > 0 { LISTS } else { u32::from(plan.is_flat()) * FLAT },
-        router_page: if plan.is_flat() { router_page } else { 0 },
-        lists,
-        list_page,
-        list_router_page,
-        list_curve_count: 0,
-        reserved: [0; 10],
-        curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
-        list_curve: [CurvePoint { recall: 0.0, gamma: 0.0 }; CURVE_POINTS],
-        extents,
-    })
+        ranked_rows: nodes.row_tids.len() as u32,
+        routers: graph.seeds.len().div_ceil(nodes.plan.lanes().max(1)) as u32,
+        ..Contents::default()
+    };
+    write_centroid(&mut pages, nodes)?;
+    contents.node_page = pages.pages;
+    write_nodes(&mut pages, PageKind::Nodes, nodes, graph, NextNode::default())?;
+    contents.router_page = pages.pages;
+    if nodes.plan.is_flat() {
+        contents.routers = write_flat_routers(&mut pages, PageKind::Routers, nodes, graph)?;
+    }
+    contents.tid_page = pages.pages;
+    let mut tids = TidPages::new();
+    let ranked = graph.order.iter().flat_map(|&node| rows_of(nodes, node));
+    tids.write(&mut pages, ranked.chain(&nodes.unranked))?;
+    tids.finish(&mut pages)?;
+    write_lists(&mut pages, nodes, &mut contents)?;
+    contents.vector_page = pages.pages;
+    if nodes.plan.own() == OwnCode::Elsewhere {
+        let vectors = graph.order.iter().map(|&node| nodes.own_of(node as usize));
+        contents.vector_bytes = write_vectors(&mut pages, vectors)?;
+    }
+    pages.header(nodes, &contents)
 }
 
-/// Writes the lists, if there are some; returns the first pages of their nodes and of their routers.
-fn write_lists<W: BulkWriter>(
+/// Writes the lists, if there are some.
+pub(super) fn write_lists<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
     nodes: &EncodedNodes,
-) -> Result<(u32, u32), PageError> {
-    let Some(lists) = &nodes.lists else { return Ok((0, 0)) };
+    contents: &mut Contents,
+) -> Result<(), PageError> {
+    let Some(lists) = &nodes.lists else { return Ok(()) };
     let order = without_edges((0..lists.count() as u32).collect());
-    let list_page = pages.pages;
-    write_nodes(pages, PageKind::Lists, lists, &order)?;
-    let router_page = pages.pages;
+    contents.list_page = pages.pages;
+    write_nodes(pages, PageKind::Lists, lists, &order, NextNode::default())?;
+    contents.list_router_page = pages.pages;
     write_flat_routers(pages, PageKind::ListRouters, lists, &order)?;
-    Ok((list_page, router_page))
+    Ok(())
 }
 
 /// Nodes in this order, and nothing else.
@@ -126,7 +168,7 @@ pub fn without_edges(order: Vec<u32>) -> FlatGraph {
     FlatGraph { offsets: vec![0; order.len() + 1], order, ..FlatGraph::default() }
 }
 
-/// Writes the header page and returns its block: what the manifest refers to.
+/// Writes the header page and returns what the manifest refers to.
 ///
 /// # Errors
 /// What the writer raises.
@@ -134,10 +176,17 @@ pub fn write_header<W: BulkWriter>(
     writer: &mut W,
     segment: u32,
     header: &SegmentHeader,
-) -> Result<BlockNumber, PageError> {
+) -> Result<SegmentEntry, PageError> {
     let mut bytes = [0; PAGE_SIZE];
     header.store_new(&mut bytes, segment);
-    writer.append(&bytes)
+    Ok(SegmentEntry {
+        segment,
+        header: writer.append(&bytes)?,
+        rows: header.rows,
+        pages: header.pages + 1,
+        dead: 0,
+        navigator: header.navigator,
+    })
 }
 
 fn rows_of(nodes: &EncodedNodes, node: u32) -> &[TidEntry] {
@@ -145,14 +194,17 @@ fn rows_of(nodes: &EncodedNodes, node: u32) -> &[TidEntry] {
     &nodes.row_tids[nodes.row_offsets[node] as usize..nodes.row_offsets[node + 1] as usize]
 }
 
-fn write_centroid<W: BulkWriter>(
+/// Writes what codes are relative to, unless rows are bits.
+pub(super) fn write_centroid<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
-    centroid: &[f32],
-    padded_dim: usize,
+    nodes: &EncodedNodes,
 ) -> Result<(), PageError> {
+    if nodes.plan.own() == OwnCode::Bits {
+        return Ok(());
+    }
     let per_page = CONTENT_BYTES / 4;
-    let mut padded = centroid.to_vec();
-    padded.resize(padded_dim, 0.0);
+    let mut padded = nodes.centroid.clone();
+    padded.resize(nodes.plan.padded_dim(), 0.0);
     for values in padded.chunks(per_page) {
         let mut bytes = [0; PAGE_SIZE];
         page::init(&mut bytes, PageKind::Centroid, pages.segment);
@@ -168,37 +220,43 @@ fn write_centroid<W: BulkWriter>(
 /// Pages that [`write_pages`] will write.
 pub fn pages_needed(nodes: &EncodedNodes, graph: &FlatGraph) -> u32 {
     let plan = &nodes.plan;
-    let count = nodes.count() as u32;
-    let (routers, router_pages) = if plan.is_flat() {
-        (0, plan.routers().count(count))
-    } else {
-        (graph.seeds.len().div_ceil(plan.lanes()) as u32, 0)
-    };
-    let rows = (nodes.row_tids.len() + nodes.unranked.len()) as u32;
+    let routers = if plan.is_flat() { 0 } else { graph.seeds.len().div_ceil(plan.lanes()) as u32 };
     let vector_bytes = if plan.own() == OwnCode::Elsewhere { nodes.own.len() } else { 0 };
-    let list_pages = nodes.lists.as_ref().map_or(0, |lists| {
-        let (plan, count) = (&lists.plan, lists.count() as u32);
-        count.div_ceil(plan.nodes_per_page() as u32) + plan.routers().count(count)
-    });
-    list_pages
-        + centroid_pages(plan.own(), plan.padded_dim() as u32)
-        + (count + routers).div_ceil(plan.nodes_per_page() as u32)
-        + router_pages
-        + rows.div_ceil(TIDS_PER_PAGE)
-        + vector_bytes.div_ceil(CONTENT_BYTES) as u32
+    let contents = Contents {
+        nodes: nodes.count() as u32,
+        ranked_rows: nodes.row_tids.len() as u32,
+        ..Contents::default()
+    };
+    pages_of(nodes, &Contents { routers, ..contents }) + vector_bytes.div_ceil(CONTENT_BYTES) as u32
 }
 
-/// Writes nodes and the routers of a graph; returns the number of routers.
-fn write_nodes<W: BulkWriter>(
+/// Pages of the centroid, of nodes with their codes, TIDs, and lists.
+///
+/// `shared`: what nodes have in common. `contents`: how many there are; routers are a graph's.
+pub(super) fn pages_of(shared: &EncodedNodes, contents: &Contents) -> u32 {
+    let with_codes = |plan: &NodePlan, nodes: u32, routers: u32| {
+        let code_pages = if plan.is_flat() { plan.routers().count(nodes) } else { 0 };
+        (nodes + routers).div_ceil(plan.nodes_per_page() as u32) + code_pages
+    };
+    let plan = &shared.plan;
+    let lists = shared.lists.as_ref().map_or(0, |lists| with_codes(&lists.plan, lists.count() as u32, 0));
+    centroid_pages(plan.own(), plan.padded_dim() as u32)
+        + with_codes(plan, contents.nodes, contents.routers)
+        + (contents.ranked_rows + shared.unranked.len() as u32).div_ceil(TIDS_PER_PAGE)
+        + lists
+}
+
+/// Writes nodes and the routers of a graph, all but the last page full; returns what is left to nodes that follow.
+pub(super) fn write_nodes<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
     kind: PageKind,
     nodes: &EncodedNodes,
     graph: &FlatGraph,
-) -> Result<u32, PageError> {
+    mut next: NextNode,
+) -> Result<NextNode, PageError> {
     let plan = &nodes.plan;
     let routers: Vec<&[u32]> = graph.seeds.chunks(plan.lanes().max(1)).collect();
     let count = nodes.count() + routers.len();
-    let mut next = NextNode::default();
     for first in (0..count).step_by(plan.nodes_per_page()) {
         let mut bytes = [0; PAGE_SIZE];
         page::init(&mut bytes, kind, pages.segment);
@@ -215,11 +273,11 @@ fn write_nodes<W: BulkWriter>(
         page::set_used(&mut bytes, on_page * plan.node_bytes());
         pages.append(&bytes)?;
     }
-    Ok(routers.len() as u32)
+    Ok(next)
 }
 
 /// Writes the codes of all nodes in their order; returns the number of pages.
-fn write_flat_routers<W: BulkWriter>(
+pub(super) fn write_flat_routers<W: BulkWriter>(
     pages: &mut SegmentPages<'_, W>,
     kind: PageKind,
     nodes: &EncodedNodes,
@@ -243,7 +301,7 @@ fn write_flat_routers<W: BulkWriter>(
 
 /// What the nodes before one have used up.
 #[derive(Clone, Copy, Default)]
-struct NextNode {
+pub(super) struct NextNode {
     row: u32,
     /// Bytes of sparse vectors.
     offset: u64,
@@ -307,29 +365,45 @@ fn write_neighbors(nodes: &EncodedNodes, graph: &FlatGraph, neighbors: &[u32], o
     }
 }
 
-fn write_tids<'t, W: BulkWriter>(
-    pages: &mut SegmentPages<'_, W>,
-    tids: impl Iterator<Item = &'t TidEntry>,
-) -> Result<(), PageError> {
-    let mut bytes = [0; PAGE_SIZE];
-    let mut used = 0;
-    for tid in tids {
-        if used == 0 {
-            page::init(&mut bytes, PageKind::Tids, pages.segment);
-        }
-        write_at(page::content_mut(&mut bytes), used, tid);
-        used += size_of::<TidEntry>();
-        if used == TIDS_PER_PAGE as usize * size_of::<TidEntry>() {
-            page::set_used(&mut bytes, used);
-            pages.append(&bytes)?;
-            used = 0;
-        }
+/// Pages of TIDs, the last of which is being filled.
+pub(super) struct TidPages {
+    bytes: PageBytes,
+    used: usize,
+}
+
+impl TidPages {
+    pub fn new() -> Self {
+        Self { bytes: [0; PAGE_SIZE], used: 0 }
     }
-    if used > 0 {
-        page::set_used(&mut bytes, used);
-        pages.append(&bytes)?;
+
+    /// Adds TIDs.
+    pub fn write<'t, W: BulkWriter>(
+        &mut self,
+        pages: &mut SegmentPages<'_, W>,
+        tids: impl Iterator<Item = &'t TidEntry>,
+    ) -> Result<(), PageError> {
+        for tid in tids {
+            if self.used == 0 {
+                page::init(&mut self.bytes, PageKind::Tids, pages.segment);
+            }
+            write_at(page::content_mut(&mut self.bytes), self.used, tid);
+            self.used += size_of::<TidEntry>();
+            if self.used == TIDS_PER_PAGE as usize * size_of::<TidEntry>() {
+                self.finish(pages)?;
+            }
+        }
+        Ok(())
     }
-    Ok(())
+
+    /// Writes what is left.
+    pub fn finish<W: BulkWriter>(&mut self, pages: &mut SegmentPages<'_, W>) -> Result<(), PageError> {
+        if self.used > 0 {
+            page::set_used(&mut self.bytes, self.used);
+            pages.append(&self.bytes)?;
+            self.used = 0;
+        }
+        Ok(())
+    }
 }
 
 /// Writes own vectors one behind the other; returns their bytes.

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use ann::Metric;
-use ann::build::Control;
+use ann::build::{BuildError, Control};
 use ann::search::{Continuation, Effort, Measured, Stream};
 use pages::error::PageError;
 use pages::format::meta::{ListOptions, Meta, MetaParams, SegmentEntry};
@@ -17,6 +17,7 @@ use pages::row::{Element, Row, SparseRow};
 use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
 use pages::segment::read::{SegmentState, rows_of};
+use pages::segment::stream::{Inline, MemSort, Workers};
 use pages::segment::{Probes, Union, UnionQuery};
 use pages::space::{Placement, Query, SegmentQuery, Space};
 use pages::tids::HeapTid;
@@ -244,10 +245,10 @@ impl Index {
             }
             first += rows.len();
             let options = BuildOptions { navigator, ..OPTIONS };
-            let prepared =
-                build::prepare(loader, &space, &options, &Control::default()).expect("not cancelled");
+            let prepared = build::prepare_all(loader, &space, &options, MemSort::default(), &Inline);
+            let prepared = prepared.expect("not cancelled").expect("rows");
             let (segment, pages) = (meta.draw_number().expect("numbers"), prepared.pages_needed());
-            let entry = build::write(&pager, &mut &pager, &space, segment, prepared).expect("room");
+            let entry = prepared.write(&pager, &mut &pager, &space, segment).expect("room");
             assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
             meta.segments[meta.segment_count as usize] = entry;
             meta.segment_count += 1;
@@ -429,13 +430,26 @@ pub struct Maintainer<'a> {
     pub index: &'a Index,
     pub clock: &'a Clock,
     pub at_step: &'a dyn Fn(Step),
-    navigator: Cell<Navigator>,
+    /// Bytes that a job may take: so few that lists are made of several batches.
+    pub memory: u64,
+    options: BuildOptions,
+}
+
+impl Workers for Maintainer<'_> {
+    type Error = JobError;
+
+    fn run<R: Send>(
+        &self,
+        work: impl FnOnce(&Control) -> Result<R, BuildError> + Send,
+    ) -> Result<R, JobError> {
+        Ok(Inline.run(work).expect("not cancelled"))
+    }
 }
 
 impl Host for Maintainer<'_> {
-    type Error = JobError;
     type Pager = MemPager;
     type Sink = MemSink;
+    type Sort = MemSort;
 
     fn pager(&self) -> &MemPager {
         &self.index.pager
@@ -457,10 +471,16 @@ impl Host for Maintainer<'_> {
         work()
     }
 
-    fn prepare(&self, loader: Loader) -> Result<build::Prepared, JobError> {
-        let options = BuildOptions { navigator: self.navigator.get(), ..OPTIONS };
-        let prepared = build::prepare(loader, &self.index.space, &options, &Control::default());
-        Ok(prepared.expect("not cancelled"))
+    fn sort(&self) -> MemSort {
+        MemSort::default()
+    }
+
+    fn options(&self) -> &BuildOptions {
+        &self.options
+    }
+
+    fn memory(&self) -> u64 {
+        self.memory
     }
 
     fn pause(&self, at: Step) {
@@ -470,7 +490,7 @@ impl Host for Maintainer<'_> {
 
 impl<'a> Maintainer<'a> {
     pub fn new(index: &'a Index, clock: &'a Clock, at_step: &'a dyn Fn(Step)) -> Self {
-        Self { index, clock, at_step, navigator: Cell::default() }
+        Self { index, clock, at_step, memory: 0, options: OPTIONS }
     }
 
     /// Seals all chains and makes them a segment.
@@ -478,18 +498,16 @@ impl<'a> Maintainer<'a> {
         pending::seal(&self.index.pager)?;
         (self.at_step)(Step::Sealed);
         let sources = Sources { chains: self.index.meta().sealed().to_vec(), segments: Vec::new() };
-        self.navigator.set(Navigator::Flat);
-        self.run(Slot::Flush, &sources)
+        self.run(Slot::Flush, &sources, Navigator::Flat)
     }
 
     /// Makes one segment of all.
     pub fn merge(&self) -> Result<Outcome, JobError> {
         let sources = Sources { chains: Vec::new(), segments: self.index.meta().segments().to_vec() };
-        self.navigator.set(Navigator::of(&self.index.meta()));
-        self.run(Slot::Merge, &sources)
+        self.run(Slot::Merge, &sources, Navigator::of(&self.index.meta()))
     }
 
-    fn run(&self, slot: Slot, sources: &Sources) -> Result<Outcome, JobError> {
+    fn run(&self, slot: Slot, sources: &Sources, navigator: Navigator) -> Result<Outcome, JobError> {
         let meta = self.index.meta();
         let largest = meta.segments().iter().max_by_key(|entry| entry.rows);
         let centroid = largest.map(|entry| {
@@ -499,6 +517,7 @@ impl<'a> Maintainer<'a> {
         });
         let cause = Cause::Request;
         let task = Task { space: &self.index.space, slot, sources, cause, centroid: centroid.as_deref() };
-        maintain::run(self, &task)
+        let options = BuildOptions { navigator, ..self.options };
+        maintain::run(&Self { options, ..*self }, &task)
     }
 }

@@ -10,7 +10,6 @@ use std::path::Path;
 use std::time::Instant;
 
 use ann::Metric;
-use ann::build::Control;
 use ann::search::{Continuation, Effort, Stream};
 use bench::dataset::Dataset;
 use pages::mem_pager::MemPager;
@@ -19,6 +18,7 @@ use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::calibrate::gamma_for;
 use pages::segment::encode::Loader;
 use pages::segment::read::rows_of;
+use pages::segment::stream::{Inline, MemSort};
 use pages::segment::{SegmentReader, SegmentState};
 use pages::space::{Query, Space};
 use pages::tids::HeapTid;
@@ -42,12 +42,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Graph };
     let start = Instant::now();
-    let prepared =
-        build::prepare(loader, &space, &options, &Control::default()).map_err(|e| format!("{e:?}"))?;
+    let prepared = build::prepare_all(loader, &space, &options, MemSort::default(), &Inline);
+    let prepared = prepared.map_err(|e| format!("{e:?}"))?.ok_or("no rows")?;
     println!("encode and build {:.2} s", start.elapsed().as_secs_f64());
     let pager = MemPager::new();
     let start = Instant::now();
-    let entry = build::write(&pager, &mut &pager, &space, 1, prepared).map_err(|e| format!("{e:?}"))?;
+    let entry = prepared.write(&pager, &mut &pager, &space, 1).map_err(|e| format!("{e:?}"))?;
     println!("write and calibrate {:.2} s", start.elapsed().as_secs_f64());
     let state = SegmentState::load(&pager, &space, 1, entry.header).map_err(|e| format!("{e:?}"))?;
     let order = node_order(&pager, &state)?;

@@ -23,7 +23,7 @@ const FIRST_ROWS: usize = 16;
 const TYPICAL_BIT: f32 = 32.0;
 
 /// Rows that were loaded together.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Chunk {
     /// Dense rows, placed.
     floats: Vec<f32>,
@@ -99,9 +99,21 @@ pub struct ByteCode {
 }
 
 impl ByteCode {
-    /// A code whose scale is to be found.
-    pub(super) fn new(fill: Option<Fill>) -> Self {
-        Self { scale: 1.0, fill }
+    /// A code that suits these rows. `lost`: by row, as far as known, what it has lost before.
+    pub(super) fn of(
+        space: &Space,
+        plan: NodePlan,
+        chunks: &[Chunk],
+        (centroid, lost): (&[f32], &[f32]),
+        fill: Option<Fill>,
+    ) -> Self {
+        let limit = fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max);
+        let scale = if plan.own() == OwnCode::Bits {
+            typical_bits(chunks).sqrt() * TYPICAL_BIT
+        } else {
+            byte_scale(space, plan.own(), chunks, (centroid, lost)).min(limit)
+        };
+        Self { scale, fill }
     }
 
     /// The residual that a mean of codes stands for.
@@ -157,13 +169,6 @@ struct ChunkOut<'a> {
 /// already. Bits and sparse vectors become own vectors as they are.
 pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control, nodes: &mut EncodedNodes) {
     let plan = nodes.plan;
-    let fill = nodes.byte_code.fill;
-    let limit = fill.as_ref().map_or(f32::MAX, Fill::byte_scale_max);
-    nodes.byte_code.scale = if plan.own() == OwnCode::Bits {
-        typical_bits(&chunks).sqrt() * TYPICAL_BIT
-    } else {
-        byte_scale(space, &chunks, nodes).min(limit)
-    };
     let centroid = &nodes.centroid;
     let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, control };
     let mut own = nodes.own.chunks_mut((CHUNK_ROWS * plan.own_bytes()).max(1));
@@ -293,15 +298,15 @@ pub(super) fn factors(space: &Space, code: &rabitq::Factors) -> (u16, u16) {
 }
 
 /// The scale at which int8 codes clip one coordinate in 2,000.
-fn byte_scale(space: &Space, chunks: &[Chunk], nodes: &EncodedNodes) -> f32 {
+fn byte_scale(space: &Space, own: OwnCode, chunks: &[Chunk], (centroid, lost): (&[f32], &[f32])) -> f32 {
     let rows: usize = chunks.iter().map(|chunk| chunk.rows(space)).sum();
     let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
     let (mut residual, mut scratch) = (vec![0.0; space.padded_dim()], vec![0.0; space.width()]);
     let mut sizes = Vec::new();
     for row in (0..rows).step_by(step) {
         let placed = chunks[row / CHUNK_ROWS].placed(space, row % CHUNK_ROWS, &mut scratch);
-        space.residual(placed, &nodes.centroid, &mut residual);
-        restore_length(nodes.plan.own(), &mut residual, nodes.errors[row]);
+        space.residual(placed, centroid, &mut residual);
+        restore_length(own, &mut residual, lost.get(row).copied().unwrap_or(0.0));
         sizes.extend(residual.iter().map(|value| value.abs()));
     }
     if sizes.is_empty() {

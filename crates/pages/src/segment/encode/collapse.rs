@@ -44,7 +44,7 @@ pub(super) fn collapse(nodes: &mut EncodedNodes, tids: &[TidEntry]) {
     }
     (nodes.row_offsets, nodes.row_tids) = (offsets, row_tids);
     if firsts.len() < count {
-        keep(nodes, &firsts);
+        nodes.keep(&firsts);
     }
 }
 
@@ -57,7 +57,8 @@ fn is_same(nodes: &EncodedNodes, a: usize, b: usize) -> bool {
     nodes.scales[a].to_bits() == nodes.scales[b].to_bits() && nodes.own_of(a) == nodes.own_of(b)
 }
 
-fn code_hash(code: &[u8], scale: f32) -> u64 {
+/// A hash of a stored form: rows with equal ones are one node.
+pub fn code_hash(code: &[u8], scale: f32) -> u64 {
     let mut hash = u64::from(scale.to_bits()) ^ 0x9E37_79B9_7F4A_7C15;
     for word in code.chunks(8) {
         let mut bytes = [0; 8];
@@ -67,23 +68,27 @@ fn code_hash(code: &[u8], scale: f32) -> u64 {
     hash ^ hash >> 32
 }
 
-/// Keeps the codes of these rows only, in ascending order.
-fn keep(nodes: &mut EncodedNodes, rows: &[u32]) {
-    if nodes.plan.own() == OwnCode::Elsewhere {
-        keep_sparse(nodes, rows);
-    } else {
-        keep_rows(&mut nodes.own, nodes.plan.own_bytes(), rows);
-    }
-    keep_rows(&mut nodes.scales, 1, rows);
-    keep_rows(&mut nodes.errors, 1, rows);
-    keep_rows(&mut nodes.bytes, nodes.byte_dim, rows);
-    if nodes.plan.is_inline() {
-        keep_rows(&mut nodes.bits, nodes.plan.code_bytes(), rows);
-        keep_rows(&mut nodes.factors, 1, rows);
+impl EncodedNodes {
+    /// Keeps the codes of these nodes only, in ascending order.
+    pub fn keep(&mut self, nodes: &[u32]) {
+        if self.plan.own() == OwnCode::Elsewhere {
+            keep_sparse(self, nodes);
+        } else {
+            keep_rows(&mut self.own, self.plan.own_bytes(), nodes);
+        }
+        keep_rows(&mut self.scales, 1, nodes);
+        keep_rows(&mut self.errors, 1, nodes);
+        keep_rows(&mut self.bytes, self.byte_dim, nodes);
+        keep_rows(&mut self.bits, self.plan.code_bytes(), nodes);
+        keep_rows(&mut self.factors, 1, nodes);
     }
 }
 
+/// Keeps rows of a table that may be empty.
 fn keep_rows<T: Copy>(values: &mut Vec<T>, width: usize, rows: &[u32]) {
+    if values.is_empty() {
+        return;
+    }
     for (to, &from) in rows.iter().enumerate() {
         let from = from as usize * width;
         values.copy_within(from..from + width, to * width);

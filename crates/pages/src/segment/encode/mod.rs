@@ -24,8 +24,9 @@ use crate::space::{Placement, Space};
 use crate::tids::HeapTid;
 pub use chunk::ByteCode;
 use chunk::{Chunk, encode_chunks};
+pub use collapse::code_hash;
 use collapse::collapse;
-pub use lists::{TRAINING_ROWS, make_lists};
+pub use lists::{TRAINING_ROWS, encode_lists, train_lists};
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
@@ -50,6 +51,7 @@ pub fn byte_dim_min(space: &Space) -> usize {
 }
 
 /// Rows of a segment in the making.
+#[derive(Clone)]
 pub struct Loader {
     chunks: Vec<Chunk>,
     tids: Vec<TidEntry>,
@@ -69,7 +71,21 @@ pub struct Loader {
     preferred: Option<Vec<f32>>,
 }
 
+/// What the codes of a segment's rows are relative to.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    /// The shape of the nodes.
+    pub plan: NodePlan,
+    /// The rows' mean or one near to it: [`Space::width`].
+    pub centroid: Vec<f32>,
+    /// How the int8 codes come about.
+    pub byte_code: ByteCode,
+    /// Dimensions of the int8 codes, a multiple of 64.
+    pub byte_dim: usize,
+}
+
 /// Codes of all nodes, by input order, and the rows that each stands for.
+#[derive(Clone)]
 pub struct EncodedNodes {
     /// The shape of the nodes.
     pub plan: NodePlan,
@@ -106,6 +122,28 @@ pub struct EncodedNodes {
 }
 
 impl EncodedNodes {
+    /// No nodes, of this frame.
+    pub fn empty(frame: &Frame) -> Self {
+        Self {
+            plan: frame.plan,
+            centroid: frame.centroid.clone(),
+            norm_max: 0.0,
+            own: Vec::new(),
+            own_ends: Vec::new(),
+            scales: Vec::new(),
+            errors: Vec::new(),
+            bits: Vec::new(),
+            factors: Vec::new(),
+            bytes: Vec::new(),
+            byte_dim: frame.byte_dim,
+            byte_code: frame.byte_code,
+            row_offsets: Vec::new(),
+            row_tids: Vec::new(),
+            unranked: Vec::new(),
+            lists: None,
+        }
+    }
+
     /// The 1-bit code of a node.
     pub fn bits_of(&self, node: usize) -> &[u8] {
         &self.bits[node * self.plan.code_bytes()..][..self.plan.code_bytes()]
@@ -150,6 +188,11 @@ impl Loader {
         }
     }
 
+    /// Rows without a place.
+    pub fn of_unranked(space: &Space, unranked: Vec<TidEntry>) -> Self {
+        Self { unranked, ..Self::new(space) }
+    }
+
     /// Makes the rows be encoded about `centroid` ([`Space::width`]) unless their mean is far from it.
     pub fn prefer_centroid(&mut self, centroid: &[f32]) {
         self.preferred = Some(centroid.to_vec());
@@ -163,6 +206,11 @@ impl Loader {
     /// Whether a row has a place in the order.
     pub fn has_places(&self) -> bool {
         !self.tids.is_empty()
+    }
+
+    /// Takes the rows without a place out.
+    pub fn take_unranked(&mut self) -> Vec<TidEntry> {
+        std::mem::take(&mut self.unranked)
     }
 
     /// Bytes of loaded rows whose length varies.
@@ -269,7 +317,17 @@ impl Loader {
         if square(&apart) <= variance * (0.01 + 4.0 / count) { preferred.clone() } else { mean }
     }
 
-    /// Encodes all rows. Runs in the caller's rayon pool.
+    /// What the codes of these rows, and of others like them, are to be relative to.
+    pub fn frame(&self, space: &Space, plan: NodePlan) -> Frame {
+        let is_inner_product = space.metric() == Metric::InnerProduct;
+        let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
+        let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
+        let centroid = self.centroid();
+        let byte_code = ByteCode::of(space, plan, &self.chunks, (&centroid, &self.carried_errors), fill);
+        Frame { plan, centroid, byte_code, byte_dim }
+    }
+
+    /// Encodes all rows; equal ones become one node. Runs in the caller's rayon pool.
     ///
     /// # Errors
     /// If `control` is cancelled.
@@ -279,37 +337,44 @@ impl Loader {
         plan: NodePlan,
         control: &Control,
     ) -> Result<EncodedNodes, BuildError> {
+        let frame = self.frame(space, plan);
+        let (mut nodes, tids) = self.encode_rows(space, &frame, control)?;
+        collapse(&mut nodes, &tids);
+        check_cancel(control)?;
+        Ok(nodes)
+    }
+
+    /// Encodes each row as a node of its own, by input order; the rows of the nodes are apart. Runs in the caller's
+    /// rayon pool.
+    ///
+    /// # Errors
+    /// If `control` is cancelled.
+    pub fn encode_rows(
+        self,
+        space: &Space,
+        frame: &Frame,
+        control: &Control,
+    ) -> Result<(EncodedNodes, Vec<TidEntry>), BuildError> {
         let count = self.tids.len();
-        let centroid = self.centroid();
+        let plan = frame.plan;
         let mut errors = self.carried_errors;
         errors.resize(count, 0.0);
         let is_inner_product = space.metric() == Metric::InnerProduct;
-        let fill = if is_inner_product { fill::Fill::new(self.norm_range) } else { None };
-        let byte_dim = byte_dim_min(space) + if fill.is_some() { fill::FILL_CODES } else { 0 };
         let is_fixed = matches!(plan.own(), OwnCode::Residual(_));
         let mut nodes = EncodedNodes {
-            plan,
             norm_max: if is_inner_product { self.norm_max as f32 * 1.000_001 } else { 0.0 },
             own: vec![0; if is_fixed { count * plan.own_bytes() } else { 0 }],
-            own_ends: Vec::new(),
             scales: vec![0.0; count],
             errors,
             bits: vec![0; if plan.is_inline() { count * plan.code_bytes() } else { 0 }],
             factors: vec![(0, 0); if plan.is_inline() { count } else { 0 }],
-            bytes: vec![0; count * byte_dim],
-            byte_dim,
-            byte_code: ByteCode::new(fill),
-            row_offsets: Vec::new(),
-            row_tids: Vec::new(),
+            bytes: vec![0; count * frame.byte_dim],
             unranked: self.unranked,
-            lists: None,
-            centroid,
+            ..EncodedNodes::empty(frame)
         };
         encode_chunks(space, self.chunks, control, &mut nodes);
         check_cancel(control)?;
-        collapse(&mut nodes, &self.tids);
-        check_cancel(control)?;
-        Ok(nodes)
+        Ok((nodes, self.tids))
     }
 }
 

@@ -1,0 +1,227 @@
+//! A segment with lists from a stream of rows, in bounded memory.
+//!
+//! ```text
+//! sample | train | batch by batch: encode, assign, sort | count | write
+//! ```
+//!
+//! A sample of the rows gives what codes are relative to ([`Frame`]) and the centroids of the lists. Then all rows
+//! pass by: each batch is encoded and assigned on worker threads, and the codes, which are a fraction of the rows, go
+//! to a [`RowSort`], which brings those of a list together and may keep them on disk. Equal codes are adjacent there
+//! and become one node. The sorted codes are read once to count nodes, and once for each kind of page, because the
+//! pages of a kind lie together.
+//!
+//! How far to search is known without the pages: rows of the sample are queries, and each batch tells which of its
+//! rows are nearest to them.
+//!
+//! Memory: a quarter of what is allowed for a batch, half for the sample and then for the sort. The centroids and
+//! what a sorted reading holds come on top: some megabytes.
+
+mod record;
+mod train;
+mod truth;
+mod write;
+
+use ann::build::{BuildError, Control};
+
+use super::build::{BuildOptions, list_plan, lists_wanted};
+use super::encode::{Frame, Loader, TRAINING_ROWS, byte_dim_min};
+use crate::format::segment::TidEntry;
+use crate::space::Space;
+use record::Layout;
+use train::{Sample, Trained};
+use truth::Truths;
+pub use write::Listed;
+
+/// Rows of a batch: enough for the threads, and no more than memory allows.
+const BATCH_ROWS_MIN: u64 = 512;
+const BATCH_ROWS_MAX: u64 = 16 * 1024;
+
+/// Brings records into the order of their bytes. What goes wrong there is the host's to raise.
+pub trait RowSort {
+    /// Adds a record. All have the same length.
+    fn push(&mut self, record: &[u8]);
+    /// Ends the input, or goes back to the first record.
+    fn rewind(&mut self);
+    /// The next record.
+    fn next(&mut self) -> Option<&[u8]>;
+}
+
+/// A sort in memory.
+#[derive(Debug, Default)]
+pub struct MemSort {
+    records: Vec<Vec<u8>>,
+    next: usize,
+}
+
+impl RowSort for MemSort {
+    fn push(&mut self, record: &[u8]) {
+        self.records.push(record.to_vec());
+    }
+
+    fn rewind(&mut self) {
+        self.records.sort_unstable();
+        self.next = 0;
+    }
+
+    fn next(&mut self) -> Option<&[u8]> {
+        self.next += 1;
+        self.records.get(self.next - 1).map(Vec::as_slice)
+    }
+}
+
+/// Threads that compute while the caller waits for them.
+pub trait Workers {
+    /// What can go wrong.
+    type Error;
+
+    /// Runs `work` in a rayon pool.
+    ///
+    /// # Errors
+    /// What `work` returns, or that it was interrupted.
+    fn run<R: Send>(
+        &self,
+        work: impl FnOnce(&Control) -> Result<R, BuildError> + Send,
+    ) -> Result<R, Self::Error>;
+}
+
+/// The caller's own thread, in whatever pool it is.
+pub struct Inline;
+
+impl Workers for Inline {
+    type Error = BuildError;
+
+    fn run<R: Send>(
+        &self,
+        work: impl FnOnce(&Control) -> Result<R, BuildError> + Send,
+    ) -> Result<R, BuildError> {
+        work(&Control::default())
+    }
+}
+
+/// How many rows a batch may have, for a builder that may take `memory` bytes.
+pub fn batch_rows(space: &Space, options: &BuildOptions, memory: u64) -> usize {
+    let plan = list_plan(space, options);
+    let codes = plan.map_or(0, |plan| plan.own_bytes() + plan.code_bytes());
+    let row = 4 * space.width() + codes + byte_dim_min(space) + 128;
+    (memory / 4 / row as u64).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX) as usize
+}
+
+/// Rows that lists of `rows` rows are trained on, for a builder that may take `memory` bytes.
+pub fn sample_rows(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> usize {
+    let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+    let wanted = lists_wanted(options, rows).unwrap_or(1).saturating_mul(TRAINING_ROWS).min(rows);
+    let affordable = memory / 2 / (byte_dim_min(space) as u64 + 64);
+    wanted.min(affordable as usize).max(batch_rows(space, options, memory))
+}
+
+/// A segment with lists in the making.
+pub struct ListBuilder<'a, S> {
+    space: &'a Space,
+    options: BuildOptions,
+    sort: S,
+    sample: Option<Sample>,
+    growing: Option<Growing>,
+    unranked: Vec<TidEntry>,
+}
+
+/// What there is once lists are trained.
+struct Growing {
+    trained: Trained,
+    layout: Layout,
+    truths: Truths,
+    /// Rows that were sorted.
+    rows: u64,
+    norm_max: f32,
+}
+
+impl<'a, S: RowSort> ListBuilder<'a, S> {
+    /// Without rows. `options` ask for lists, and rows of this space can have them.
+    pub fn new(space: &'a Space, options: &BuildOptions, sort: S) -> Self {
+        Self { space, options: *options, sort, sample: None, growing: None, unranked: Vec::new() }
+    }
+
+    /// Takes a batch of rows as part of the sample that lists are trained on. They must come again as [`Self::add`]
+    /// takes them. The first batch decides what codes are relative to.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn sample<W: Workers>(&mut self, loader: Loader, workers: &W) -> Result<(), W::Error> {
+        let (space, options) = (self.space, &self.options);
+        let Some(plan) = list_plan(space, options).filter(|_| loader.has_places()) else { return Ok(()) };
+        match &mut self.sample {
+            Some(sample) => workers.run(|control| sample.add(loader, space, control)),
+            none => {
+                let sample = workers.run(|control| Sample::new(loader, space, plan, control))?;
+                *none = Some(sample);
+                Ok(())
+            }
+        }
+    }
+
+    /// Trains lists for about `rows` rows on the sample, if there is one.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn train<W: Workers>(&mut self, rows: u64, workers: &W) -> Result<(), W::Error> {
+        let Some(sample) = self.sample.take() else { return Ok(()) };
+        let (space, options) = (self.space, &self.options);
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX).max(sample.rows());
+        let wanted = lists_wanted(options, rows).unwrap_or(1);
+        let trained = workers.run(|control| sample.train(space, wanted, options.seed, control))?;
+        self.growing = Some(Growing {
+            layout: Layout::of(trained.frame.plan),
+            truths: Truths::new(space, &trained),
+            trained,
+            rows: 0,
+            norm_max: 0.0,
+        });
+        Ok(())
+    }
+
+    /// Takes a batch of rows. The first one is the sample if there was none.
+    ///
+    /// # Errors
+    /// If it was interrupted, or there are more rows than a segment can number.
+    pub fn add<W: Workers>(&mut self, mut loader: Loader, workers: &W) -> Result<(), W::Error> {
+        self.unranked.append(&mut loader.take_unranked());
+        if !loader.has_places() {
+            return Ok(());
+        }
+        let space = self.space;
+        if self.growing.is_none() {
+            let Some(plan) = list_plan(space, &self.options) else { return Ok(()) };
+            let rows = loader.rows() as u64;
+            let sample = workers.run(|control| Sample::of(&loader, space, plan, control))?;
+            self.sample = Some(sample);
+            self.train(rows, workers)?;
+        }
+        let Some(growing) = &mut self.growing else { return Ok(()) };
+        growing.rows += loader.rows() as u64;
+        let rows = growing.rows + self.unranked.len() as u64;
+        let trained = &growing.trained;
+        let batch = workers.run(|control| {
+            if rows >= u64::from(u32::MAX) {
+                return Err(BuildError::TooManyRows);
+            }
+            trained.encode(loader, space, control)
+        })?;
+        growing.norm_max = growing.norm_max.max(batch.nodes.norm_max);
+        let mut record = Vec::new();
+        for (row, list) in batch.lists.iter().enumerate() {
+            growing.layout.write(&batch, row, *list, &mut record);
+            self.sort.push(&record);
+        }
+        growing.truths.add(&batch);
+        Ok(())
+    }
+
+    /// Ends the input.
+    ///
+    /// # Errors
+    /// The rows, if none of them has a place in the order: then there are no lists.
+    pub fn finish(mut self) -> Result<Listed<S>, Vec<TidEntry>> {
+        let Some(growing) = self.growing else { return Err(self.unranked) };
+        self.sort.rewind();
+        Ok(Listed::new(self.space, growing, self.sort, self.unranked))
+    }
+}

@@ -1,0 +1,141 @@
+//! What is known before rows pass by: the frame of their codes, the lists, and the queries of the calibration.
+
+use std::collections::HashMap;
+
+use ann::build::{BuildError, Control, Rows};
+use ann::lists::Assigner;
+use ann::recall::{self, NO_ROW, Queries};
+
+use super::Frame;
+use crate::format::segment::TidEntry;
+use crate::plan::NodePlan;
+use crate::segment::build::build_space;
+use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidates};
+use crate::segment::encode::{EncodedNodes, Loader, code_hash, encode_lists, train_lists};
+use crate::space::Space;
+
+/// Rows that lists are trained on.
+pub(super) struct Sample {
+    frame: Frame,
+    /// The first batch, without int8 codes.
+    first: EncodedNodes,
+    tids: Vec<TidEntry>,
+    /// int8 codes of all rows, those of the first batch first.
+    codes: Vec<i8>,
+}
+
+impl Sample {
+    /// Of a first batch, in which at least one row has a place.
+    pub fn new(loader: Loader, space: &Space, plan: NodePlan, control: &Control) -> Result<Self, BuildError> {
+        let frame = loader.frame(space, plan);
+        let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
+        let codes = std::mem::take(&mut first.bytes);
+        Ok(Self { frame, first, tids, codes })
+    }
+
+    /// Of a batch that is all there is so far, and that is still needed.
+    pub fn of(loader: &Loader, space: &Space, plan: NodePlan, control: &Control) -> Result<Self, BuildError> {
+        Self::new(loader.clone(), space, plan, control)
+    }
+
+    /// Adds a batch.
+    pub fn add(&mut self, loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
+        let (nodes, _) = loader.encode_rows(space, &self.frame, control)?;
+        self.codes.extend_from_slice(&nodes.bytes);
+        Ok(())
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.codes.len() / self.frame.byte_dim
+    }
+
+    /// Trains so many lists.
+    pub fn train(
+        self,
+        space: &Space,
+        wanted: usize,
+        seed: u64,
+        control: &Control,
+    ) -> Result<Trained, BuildError> {
+        let Self { frame, mut first, tids, codes } = self;
+        let dim = frame.byte_dim;
+        let rows = Rows { codes: &codes, dim, count: codes.len() / dim };
+        let centroids = train_lists(&rows, wanted, seed, control)?;
+        let assigner = Assigner::new(&centroids);
+        let lists = encode_lists(space, &frame, &centroids);
+        let chosen = sample_of_lists(&first);
+        first.keep(&chosen);
+        first.bytes = Queries::of_rows(&rows, &chosen).codes;
+        let chosen_rows = Rows { codes: &first.bytes, dim, count: chosen.len() };
+        let nearest = assigner.assign_all(&chosen_rows, control)?;
+        let all: Vec<u32> = (0..chosen.len() as u32).collect();
+        let query_of = |(at, &row): (u32, &u32)| (place(&tids[row as usize]), at);
+        Ok(Trained {
+            queries: sample_queries(space, &first, &all),
+            query_of: (0..).zip(&chosen).map(query_of).collect(),
+            query_lists: nearest.iter().map(|nearest| nearest.list).collect(),
+            query_nodes: first,
+            frame,
+            assigner,
+            lists,
+        })
+    }
+}
+
+/// Where a row is in the heap.
+fn place(tid: &TidEntry) -> (u32, u16) {
+    (tid.block, tid.offset)
+}
+
+/// All that encoding a batch needs.
+pub(super) struct Trained {
+    pub frame: Frame,
+    assigner: Assigner,
+    /// A node for each list, without rows.
+    pub lists: EncodedNodes,
+    /// The rows of the sample that the calibration searches for.
+    pub query_nodes: EncodedNodes,
+    /// Their lists.
+    pub query_lists: Vec<u32>,
+    queries: Queries,
+    query_of: HashMap<(u32, u16), u32>,
+}
+
+/// Rows with their codes and lists.
+pub(super) struct Batch {
+    /// Each row is a node.
+    pub nodes: EncodedNodes,
+    pub tids: Vec<TidEntry>,
+    pub lists: Vec<u32>,
+    /// Of each row's stored form.
+    pub hashes: Vec<u64>,
+    /// By query: distances and numbers of the nearest rows.
+    pub nearest: Vec<Vec<(u32, u32)>>,
+}
+
+impl Trained {
+    /// Encodes rows and gives them to lists.
+    pub fn encode(&self, loader: Loader, space: &Space, control: &Control) -> Result<Batch, BuildError> {
+        let (nodes, tids) = loader.encode_rows(space, &self.frame, control)?;
+        let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
+        let nearest = self.assigner.assign_all(&rows, control)?;
+        let mut queries =
+            Queries { codes: self.queries.codes.clone(), rows: vec![NO_ROW; self.query_of.len()] };
+        for (row, tid) in (0..).zip(&tids) {
+            if let Some(&query) = self.query_of.get(&place(tid)) {
+                queries.rows[query as usize] = row;
+            }
+        }
+        let candidates = truth_candidates(space);
+        let near = recall::exact_neighbors(&rows, build_space(space), &queries, candidates, control)?;
+        let hash = |row| code_hash(nodes.own_of(row), nodes.scales[row]);
+        Ok(Batch {
+            lists: nearest.iter().map(|nearest| nearest.list).collect(),
+            hashes: (0..nodes.count()).map(hash).collect(),
+            nearest: near,
+            nodes,
+            tids,
+        })
+    }
+}
