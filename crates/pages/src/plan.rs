@@ -8,8 +8,9 @@
 //! at any length that fits. A sparse vector's length varies, so nodes only have its address.
 //!
 //! Nodes of a flat segment have no neighbors: their codes are on pages of their own, as many as fit ([`RouterPlan`]).
-//! Flat segments are for those shapes only whose nodes would hold their neighbors' codes. So are lists, which are
-//! flat segments whose nodes are in an order, with a flat segment of their centroids.
+//! Flat segments are for those shapes only whose nodes would hold their neighbors' codes. Lists are flat segments whose
+//! nodes are in an order, with a flat segment of their centroids; vectors can be longer there, because no node has to
+//! hold more than itself.
 
 use kernels::Encoding;
 
@@ -149,14 +150,28 @@ impl NodePlan {
         Self { own, ..self }
     }
 
-    /// The shape of the nodes that stand for lists of such nodes, in a flat segment: own vectors are centroids, or for
-    /// bits what most of a list's nodes have.
-    pub fn of_lists(&self) -> Self {
-        let own = match self.own {
-            OwnCode::Residual(_) | OwnCode::Sign => OwnCode::Residual(Encoding::F16),
-            own => own,
+    /// The plan for rows with `padded_dim` coordinates in lists, if they can be: nodes fit a page, and so do the codes of
+    /// eight of them, which say enough.
+    pub fn in_lists(padded_dim: usize, own: OwnCode) -> Option<Self> {
+        let plan = Self { padded_dim, lanes: 0, own, inline: true };
+        let has_codes = match own {
+            OwnCode::Bits => true,
+            OwnCode::Residual(_) | OwnCode::Sign => padded_dim > INLINE_DIM_MIN,
+            OwnCode::Elsewhere => false,
         };
-        Self { own, lanes: 0, ..*self }
+        let fits = plan.nodes_per_page() > 0 && plan.of_lists().nodes_per_page() > 0;
+        (has_codes && fits && plan.routers().lanes() > 0).then_some(plan)
+    }
+
+    /// The shape of the nodes that stand for lists of such nodes, in a flat segment: own vectors are centroids, as exact
+    /// as a page allows, or for bits what most of a list's nodes have.
+    pub fn of_lists(&self) -> Self {
+        if !matches!(self.own, OwnCode::Residual(_) | OwnCode::Sign) {
+            return Self { lanes: 0, ..*self };
+        }
+        let plan = |encoding| Self { own: OwnCode::Residual(encoding), lanes: 0, ..*self };
+        let encodings = [Encoding::F16, Encoding::I8];
+        encodings.into_iter().map(plan).find(|plan| plan.nodes_per_page() > 0).unwrap_or(plan(Encoding::I4))
     }
 
     /// Whether it is of a flat segment: nodes have no neighbors, and routers have the codes of all.
@@ -379,6 +394,26 @@ mod tests {
         assert_eq!(shape(Element::Bit, 8192), (32, OwnCode::Bits, false, 6));
         assert_eq!(shape(Element::Bit, 64_000), (24, OwnCode::Bits, false, 1));
         assert_eq!(shape(Element::Sparse, 512), (32, OwnCode::Elsewhere, true, 3));
+    }
+
+    #[test]
+    fn lists_of_many_dimensions() {
+        let shape = |dim, own| {
+            let plan = NodePlan::in_lists(dim, own)?;
+            assert_eq!(NodePlan::from_parts(dim, 0, own.number(), 1), Some(plan));
+            Some((plan.nodes_per_page(), plan.of_lists().own()))
+        };
+        let residual = OwnCode::Residual;
+        assert_eq!(shape(64, residual(Encoding::I4)), None);
+        assert_eq!(shape(384, residual(Encoding::I4)), Some((36, residual(Encoding::F16))));
+        assert_eq!(shape(3072, residual(Encoding::I4)), Some((5, residual(Encoding::F16))));
+        assert_eq!(shape(4096, residual(Encoding::I8)), Some((1, residual(Encoding::I8))));
+        assert_eq!(shape(8064, residual(Encoding::I4)), Some((1, residual(Encoding::I8))));
+        assert_eq!(shape(8128, OwnCode::Sign).map(|shape| shape.1), Some(residual(Encoding::I4)));
+        assert_eq!(shape(8192, OwnCode::Sign), None);
+        assert_eq!(shape(4096, residual(Encoding::F16)), None);
+        assert_eq!(shape(64, OwnCode::Bits).map(|shape| shape.1), Some(OwnCode::Bits));
+        assert_eq!(shape(512, OwnCode::Elsewhere), None);
     }
 
     #[test]

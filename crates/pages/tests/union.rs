@@ -36,8 +36,9 @@ const CASES: [(Element, Metric, usize); 7] = [
     (Element::Sparse, Metric::InnerProduct, 5_000),
     (Element::Sparse, Metric::Cosine, 300),
 ];
-/// And without, where flat segments have graphs.
-const WITHOUT_CODES: [(Element, Metric, usize); 5] = [
+/// And without, where flat segments have graphs, and lists may have codes.
+const WITHOUT_CODES: [(Element, Metric, usize); 6] = [
+    (Element::Float4, Metric::L2, 3_000),
     (Element::Float4, Metric::L1, 100),
     (Element::Float4, Metric::L2, 3),
     (Element::Bit, Metric::Jaccard, 200),

@@ -142,7 +142,7 @@ fn shape(space: &Space, options: &BuildOptions) -> NodePlan {
 /// The shape of the nodes of a segment with lists, if `options` ask for them and rows of this space can have them.
 pub fn list_plan(space: &Space, options: &BuildOptions) -> Option<NodePlan> {
     let Navigator::Lists(lists) = options.navigator else { return None };
-    node_plan(space, options.m).flat().map(|flat| flat.with_own(lists.own))
+    if space.has_estimates() { NodePlan::in_lists(space.padded_dim(), lists.own) } else { None }
 }
 
 /// Memory in bytes per row that loading and building take at most, for deciding when a segment is full. Sparse

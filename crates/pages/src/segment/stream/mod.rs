@@ -220,8 +220,65 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
     /// # Errors
     /// The rows, if none of them has a place in the order: then there are no lists.
     pub fn finish(mut self) -> Result<Listed<S>, Vec<TidEntry>> {
-        let Some(growing) = self.growing else { return Err(self.unranked) };
+        let Some(growing) = self.growing.filter(|growing| growing.rows > 0) else {
+            return Err(self.unranked);
+        };
         self.sort.rewind();
         Ok(Listed::new(self.space, growing, self.sort, self.unranked))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ann::Metric;
+    use kernels::Encoding;
+
+    use super::*;
+    use crate::format::meta::ListOptions;
+    use crate::plan::OwnCode;
+    use crate::row::{Element, Row};
+    use crate::segment::build::Navigator;
+    use crate::tids::HeapTid;
+
+    fn rows(space: &Space, count: u16) -> Loader {
+        let mut loader = Loader::new(space);
+        for row in 0..count {
+            let x: Vec<f32> = (0..72).map(|at| f32::from(row * 7 % 31) - at as f32).collect();
+            loader.push(space, Row::Dense(&x), HeapTid { block: 1, offset: row + 1 }).unwrap();
+        }
+        loader
+    }
+
+    /// All rows of the sample are gone when rows pass by.
+    #[test]
+    fn rows_of_the_sample_may_vanish() {
+        let space = Space::new(Element::Float4, Metric::L2, 72, 1);
+        let own = OwnCode::Residual(Encoding::I4);
+        let navigator = Navigator::Lists(ListOptions { lists: 3, own });
+        let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator };
+        for left in [0, 1, 40] {
+            let mut builder = ListBuilder::new(&space, &options, MemSort::default());
+            builder.sample(rows(&space, 100), &Inline).unwrap();
+            builder.train(100, &Inline).unwrap();
+            builder.add(rows(&space, left), &Inline).unwrap();
+            match builder.finish() {
+                Ok(listed) => assert!(left > 0 && listed.pages_needed() > 5),
+                Err(unranked) => assert_eq!((left, unranked.len()), (0, 0)),
+            }
+        }
+    }
+
+    #[test]
+    fn batches_and_samples_fit_the_memory() {
+        let space = Space::new(Element::Float4, Metric::L2, 768, 1);
+        let lists = ListOptions { lists: 0, own: OwnCode::Sign };
+        let options =
+            BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Lists(lists) };
+        let bytes = |memory| batch_rows(&space, &options, memory) * (768 * 5 + 96 + 128);
+        assert!(bytes(64 << 20) <= 16 << 20 && bytes(64 << 20) > 15 << 20);
+        assert_eq!(batch_rows(&space, &options, 0), BATCH_ROWS_MIN as usize);
+        assert_eq!(batch_rows(&space, &options, u64::MAX), BATCH_ROWS_MAX as usize);
+        assert_eq!(sample_rows(&space, &options, u64::MAX, 1_000_000), 2_000 * TRAINING_ROWS);
+        assert!(sample_rows(&space, &options, 64 << 20, 1_000_000) <= (32 << 20) / 768);
     }
 }
