@@ -39,8 +39,8 @@ status=0
 run "${PROXIMA_METHOD:-hnsw}" "${tests[@]}" || status=$?
 if [ $status = 0 ] && [ -z "${TAP:-}${PROXIMA_METHOD:-}" ]; then
 	say "the same with ivf"
-	run ivf t/001_replica.pl t/002_crash.pl t/003_concurrent.pl t/006_cursor_standby.pl t/012_maintenance.pl \
-		t/014_promotion.pl || status=$?
+	run ivf t/001_replica.pl t/002_crash.pl t/003_concurrent.pl t/004_build.pl t/005_damage.pl t/006_cursor_standby.pl \
+		t/011_worker.pl t/012_maintenance.pl t/013_logical.pl t/014_promotion.pl || status=$?
 fi
 # The logs stay, in target/tap; the clusters (which the modules stop) do not.
 rm -rf "$target/tap"
