@@ -53,8 +53,8 @@ pub(super) struct DenseQuery {
 /// Deviations within which likely bounds are: one row in some hundred is outside.
 const LIKELY_DEVIATIONS: f64 = 3.0;
 
-/// Squares of a code's step, divided by this, are at least what rounding loses of a coordinate: on average it is 12, and
-/// more of the largest.
+/// The square of a code's step, divided by this, is more than the square of what the code loses of a coordinate on
+/// average: rounding loses a twelfth, and the largest coordinates are clipped.
 const ROUNDED_MIN: f64 = 6.0;
 
 /// What the inner product does to a query; the identity for other metrics.
@@ -171,9 +171,10 @@ impl DenseQuery {
     /// right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024, RaBitQ,
     /// whose bound has all of v.)
     ///
-    /// So much for what this code lost. What merges had lost before, with other codes about other centroids, lies along
-    /// the way from the row to its code: of a query near the row, all of it; of one far away, next to nothing. Its square
-    /// is in the squared distance to the code, or not in that to the row.
+    /// That is true of what this code lost. What merges had lost before was at right angles to other codes, about other
+    /// centroids. Of a query near the row, the code has lost it as well: squared distances to the row are smaller than
+    /// those to the code, by its square, and larger for queries elsewhere. So it is no part of the key, but one of the
+    /// slack.
     #[inline]
     fn by_direction(&self, (known, product): (f64, f64), error: f32, step: f32) -> Rough {
         let rounded = (self.vector.len() as f64 / ROUNDED_MIN).sqrt() as f32 * step;
