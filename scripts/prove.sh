@@ -28,9 +28,12 @@ done
 	exit 0
 }
 
+# run METHOD TEST ...: with logs of its own, which tests look into.
 run() {
+	local output=$work/output/$1
+	as_server_user mkdir -p "$output/tmp_check"
 	as_server_user env -u RUST_BACKTRACE PATH="$pg_bin:$PATH" PG_REGRESS="$modules/../regress/pg_regress" \
-		TESTDIR="$work/output" TESTDATADIR="$work/output/tmp_check" TESTLOGDIR="$work/output/tmp_check/log" \
+		TESTDIR="$output" TESTDATADIR="$output/tmp_check" TESTLOGDIR="$output/tmp_check/log" \
 		PROXIMA_METHOD="$1" prove --timer -I "$modules" "${@:2}"
 }
 
@@ -39,10 +42,13 @@ status=0
 run "${PROXIMA_METHOD:-hnsw}" "${tests[@]}" || status=$?
 if [ $status = 0 ] && [ -z "${TAP:-}${PROXIMA_METHOD:-}" ]; then
 	say "the same with ivf"
-	run ivf t/001_replica.pl t/002_crash.pl t/003_concurrent.pl t/006_cursor_standby.pl t/012_maintenance.pl \
-		t/014_promotion.pl || status=$?
+	run ivf t/001_replica.pl t/002_crash.pl t/003_concurrent.pl t/004_build.pl t/005_damage.pl t/006_cursor_standby.pl \
+		t/011_worker.pl t/012_maintenance.pl t/013_logical.pl t/014_promotion.pl || status=$?
 fi
 # The logs stay, in target/tap; the clusters (which the modules stop) do not.
 rm -rf "$target/tap"
-[ ! -d "$work/output/tmp_check/log" ] || cp -r "$work/output/tmp_check/log" "$target/tap"
+mkdir -p "$target/tap"
+for output in "$work"/output/*; do
+	[ ! -d "$output/tmp_check/log" ] || cp -r "$output/tmp_check/log" "$target/tap/$(basename "$output")"
+done
 exit $status

@@ -1,4 +1,5 @@
-# Builds: cancel, timeout, small memory, recall for each operator class, CONCURRENTLY under load.
+# Builds: cancel, timeout, small memory, recall for each operator class, CONCURRENTLY under load, and an index that was
+# there before its rows.
 use strict;
 use warnings;
 use FindBin;
@@ -9,46 +10,81 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Proxima;
 
+# Training lists takes its time.
+my $dim = $METHOD eq 'ivf' ? 200 : 64;
 my $node = PostgreSQL::Test::Cluster->new('build');
 $node->init;
 $node->start;
-create_table($node, rows => 12000, dim => 64);
+create_table($node, rows => 12000, dim => $dim);
 
 my %operators = (l2 => '<->', ip => '<#>', cosine => '<=>', l1 => '<+>');
+delete $operators{l1} if $METHOD eq 'ivf';
 for my $metric (sort keys %operators)
 {
-	$node->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_${metric}_ops)");
+	$node->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_${metric}_ops)");
 	is(check_sound($node, 'items_v'), 'true', "$metric: sound");
-	cmp_ok(recall($node, $operators{$metric}, 64, 200), '>=', 0.95, "$metric: recall with defaults");
+	cmp_ok(recall($node, $operators{$metric}, $dim, 200), '>=', 0.95, "$metric: recall with defaults");
 	$node->safe_psql('postgres', "DROP INDEX items_v");
 }
 
 # Too little memory: several segments, all rows, the same recall.
 $node->safe_psql('postgres',
-	"SET maintenance_work_mem = '4MB'; CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops)");
+	"SET maintenance_work_mem = '4MB'; CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops)");
 cmp_ok($node->safe_psql('postgres', "SELECT proxima.check_index('items_v') ->> 'segments'"), '>', 1, 'several segments');
 is(check_sound($node, 'items_v'), 'true', 'small memory: sound');
-cmp_ok(recall($node, '<->', 64, 200), '>=', 0.95, 'small memory: recall');
+cmp_ok(recall($node, '<->', $dim, 200), '>=', 0.95, 'small memory: recall');
 $node->safe_psql('postgres', "DROP INDEX items_v");
 
-# A timeout stops the build soon, and leaves nothing.
-my $start = time();
-my ($code, $out, $err) = $node->psql('postgres',
-	"SET statement_timeout = '300ms'; CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops) WITH (ef_construction = 1000, m = 64)");
-my $seconds = time() - $start;
-like($err, qr/canceling statement due to statement timeout/, 'the build is canceled');
-cmp_ok($seconds, '<', 1.5, "soon after the timeout ($seconds s)");
-is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'items_v'"), '0', 'nothing is left');
+# A timeout stops a build soon, wherever it is, and leaves nothing. Most of its time this one connects rows, or trains lists.
+my $slow = $METHOD eq 'ivf' ? 'lists = 1500' : 'ef_construction = 1000, m = 64';
+my $create = "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops) WITH ($slow)";
+my @timeouts;
+for my $share (0.1, 0.3)
+{
+	my $start = time();
+	$node->safe_psql('postgres', $create);
+	my $whole = time() - $start;
+	$node->safe_psql('postgres', "DROP INDEX items_v");
+	push @timeouts, int(1000 * $share * $whole) + 1;
+	$start = time();
+	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = $timeouts[-1]; $create");
+	my $seconds = time() - $start;
+	like($err, qr/canceling statement due to statement timeout/, "the build is canceled after $timeouts[-1] ms");
+	cmp_ok($seconds, '<', 1.2 + $share * $whole, "soon after the timeout ($seconds s of $whole s)");
+	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'items_v'"), '0', 'nothing is left');
+}
 
 # CONCURRENTLY while rows come and go.
-my $load = start_psql($node, q(DO $$ BEGIN FOR i IN 20001..20400 LOOP
-	INSERT INTO items VALUES (i, embed(i, 64)); DELETE FROM items WHERE id = i - 20000; COMMIT; END LOOP; END $$));
+my $load = start_psql($node, qq(DO \$\$ BEGIN FOR i IN 20001..20400 LOOP
+	INSERT INTO items VALUES (i, embed(i, $dim)); DELETE FROM items WHERE id = i - 20000; COMMIT; END LOOP; END \$\$));
 $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM items WHERE id > 20000") or die "the load does not begin";
-$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY items_v ON items USING hnsw (v vector_l2_ops)");
+$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY items_v ON items USING $METHOD (v vector_l2_ops)");
 ok($load->finish, 'the load ends without an error');
 is($node->safe_psql('postgres', "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_v'::regclass"), 't', 'valid');
-my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM items");
-is(count_by_index($node, 64), "$rows|$rows", 'every row once');
-is(check_sound($node, 'items_v'), 'true', 'sound');
+is_whole($node, $dim, 'CONCURRENTLY');
+
+# An index that was there before its rows: they are flushed and merged, and a merge that is canceled leaves all as it was.
+$node->safe_psql('postgres', qq(
+	ALTER TABLE items RENAME TO loaded;
+	DROP INDEX items_v;
+	CREATE TABLE items (id int8 PRIMARY KEY, v vector($dim)) WITH (autovacuum_enabled = off);
+	$create;
+	SET proxima.background_merge = off;
+	SET proxima.pending_rows_limit = 3000;
+	INSERT INTO items SELECT * FROM loaded));
+my $kinds = "SELECT string_agg(DISTINCT s ->> 'kind', ' ') FROM jsonb_array_elements(proxima.index_stats('items_v') -> 'segments') s";
+my $due = $METHOD eq 'ivf' ? 'flat' : 'graph';
+is($node->safe_psql('postgres', $kinds), $due, 'inserts flush');
+for my $timeout (@timeouts)
+{
+	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = $timeout; SELECT proxima.merge('items_v')");
+	like($err, qr/canceling statement due to statement timeout/, "the merge is canceled after $timeout ms");
+	is_whole($node, $dim, 'after that');
+}
+is($node->safe_psql('postgres', $kinds), $due, 'nothing is merged');
+$node->safe_psql('postgres', "SET maintenance_work_mem = '4MB'; SELECT proxima.merge('items_v')");
+is($node->safe_psql('postgres', $kinds), $METHOD eq 'ivf' ? 'lists' : 'graph', 'everything is merged');
+is_whole($node, $dim, 'merged');
+cmp_ok(recall($node, '<->', $dim, 200), '>=', 0.95, 'merged: recall');
 $node->stop;
 done_testing();

@@ -27,7 +27,10 @@ my %damages = (
 	# The page says that it is the right one, but what it holds is nonsense.
 	content => sub { substr($_[0], 0, HEADER) . "\xff" x (SPECIAL - HEADER) . substr($_[0], SPECIAL) },
 );
-my @kinds = (undef, qw(meta segment centroid nodes tids pending));
+my @kinds = (undef, qw(meta segment centroid nodes tids pending vectors retired routers lists list_routers));
+# Those that the indexes here have.
+my @damaged = qw(meta segment centroid nodes tids pending);
+push @damaged, qw(routers lists list_routers) if $METHOD eq 'ivf';
 # Statements that need no page of a kind succeed.
 my %insert_reads = map { $_ => 1 } qw(meta segment centroid pending);
 
@@ -35,19 +38,19 @@ my $node = PostgreSQL::Test::Cluster->new('damage');
 $node->init(no_data_checksums => 1);
 $node->append_conf('postgresql.conf', "autovacuum = off");
 $node->start;
-create_table($node, rows => 1, dim => 8);
+create_table($node, rows => 620);
 
 my @cases;
 for my $damage (sort keys %damages)
 {
-	for my $kind (@kinds[ 1 .. $#kinds ])
+	for my $kind (@damaged)
 	{
 		my $table = "${damage}_$kind";
 		$node->safe_psql('postgres', qq(
-			CREATE TABLE $table (id int8 PRIMARY KEY, v vector(8));
-			INSERT INTO $table SELECT i, embed(i, 8) FROM generate_series(1, 600) i;
-			CREATE INDEX ${table}_v ON $table USING hnsw (v vector_l2_ops);
-			INSERT INTO $table SELECT i, embed(i, 8) FROM generate_series(601, 620) i;
+			CREATE TABLE $table (id int8 PRIMARY KEY, v vector($DIM));
+			INSERT INTO $table SELECT * FROM items WHERE id <= 600;
+			CREATE INDEX ${table}_v ON $table USING $METHOD (v vector_l2_ops) $WITH_LISTS;
+			INSERT INTO $table SELECT * FROM items WHERE id > 600;
 			DELETE FROM $table WHERE id % 10 = 0;));
 		my $file = $node->safe_psql('postgres', "SELECT pg_relation_filepath('${table}_v')");
 		push @cases, { damage => $damage, kind => $kind, table => $table, file => $node->data_dir . "/$file" };
@@ -93,9 +96,9 @@ for my $case (@cases)
 	my ($table, $damage, $kind) = @$case{qw(table damage kind)};
 	my $expected = $damage eq 'newer' ? '0A000' : 'XX002';
 	my $search = raised($case, qq(SET enable_seqscan = off; SET enable_sort = off;
-		SELECT count(*) FROM (SELECT id FROM $table ORDER BY v <-> embed(1, 8)) s));
+		SELECT count(*) FROM (SELECT id FROM $table ORDER BY v <-> embed(1, $DIM)) s));
 	# Nonsense where any bytes are a vector or an id may also give some answer.
-	if ($damage eq 'content' && $kind =~ /nodes|tids|pending|centroid/)
+	if ($damage eq 'content' && $kind =~ /nodes|tids|pending|centroid|routers|lists/)
 	{
 		like($search, qr/^(none|$expected)$/, "$table: search");
 	}
@@ -109,7 +112,7 @@ for my $case (@cases)
 	my $insert = 'none';
 	for my $id (1001 .. ($kind eq 'pending' ? 1040 : 1001))
 	{
-		$insert = raised($case, "INSERT INTO $table VALUES ($id, embed($id, 8))");
+		$insert = raised($case, "INSERT INTO $table VALUES ($id, embed($id, $DIM))");
 		last if $insert ne 'none';
 		system('true') for 1 .. $id % 4;
 	}
@@ -136,7 +139,7 @@ for my $case (@cases)
 	is(check_sound($node, "${table}_v"), 'true', "$table: sound after REINDEX");
 	my $rows = $node->safe_psql('postgres', "SELECT count(*) FROM $table");
 	is($node->safe_psql('postgres', qq(SET enable_seqscan = off; SET enable_sort = off;
-		SELECT count(*) FROM (SELECT id FROM $table ORDER BY v <-> embed(1, 8)) s)), $rows, "$table: all rows after REINDEX");
+		SELECT count(*) FROM (SELECT id FROM $table ORDER BY v <-> embed(1, $DIM)) s)), $rows, "$table: all rows after REINDEX");
 }
 unlike(slurp_file($node->logfile), qr/terminated by signal|PANIC/, 'no process has crashed');
 $node->stop;

@@ -16,7 +16,7 @@ $primary->start;
 # Flushes make flat segments of vectors that are not tiny.
 my $dim = 80;
 create_table($primary, rows => 400, dim => $dim);
-$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops)");
+$primary->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops) $WITH_LISTS");
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);

@@ -54,8 +54,8 @@ $publisher->safe_psql('postgres', qq(
 	INSERT INTO notes SELECT i, ARRAY[i, i % 7, 1]::vector FROM generate_series(1, 200) i;
 	CREATE PUBLICATION all_of_it FOR TABLE items, notes));
 create_table($subscriber, rows => 0, dim => $dim);
-$subscriber->safe_psql('postgres', "CREATE INDEX items_v ON items USING hnsw (v vector_l2_ops);
-	CREATE TABLE notes (id int, v vector(3)); CREATE INDEX notes_v ON notes USING hnsw (v vector_l2_ops)");
+$subscriber->safe_psql('postgres', "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops) $WITH_LISTS;
+	CREATE TABLE notes (id int, v vector(3)); CREATE INDEX notes_v ON notes USING $METHOD (v vector_l2_ops)");
 my $streaming = $publisher->pg_version >= 16 ? 'parallel' : 'on';
 my $source = $publisher->connstr . ' dbname=postgres';
 $subscriber->safe_psql('postgres',

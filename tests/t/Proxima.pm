@@ -7,12 +7,14 @@ use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
-our @EXPORT = qw($METHOD $DIM create_table add_rows exact_ids index_ids recall check_sound count_by_index is_whole blocks start_psql crash_and_start);
+our @EXPORT = qw($METHOD $DIM $WITH_LISTS create_table add_rows exact_ids index_ids recall check_sound count_by_index is_whole blocks start_psql crash_and_start);
 
 # The access method that is tested, and dimensions for which it has its own kind of segments: up to 64, rows have no
 # codes, and lists are graphs.
 our $METHOD = $ENV{PROXIMA_METHOD} // 'hnsw';
 our $DIM = $METHOD eq 'ivf' ? 80 : 32;
+# Several lists where so few rows would be one.
+our $WITH_LISTS = $METHOD eq 'ivf' ? 'WITH (lists = 20)' : '';
 
 # A table "items" of vectors around cluster centers. Rows are a function of their id and of $seed.
 sub create_table

@@ -144,11 +144,24 @@ fn usable_scale(scale: f32, steps: f32) -> f32 {
 fn encode_i8(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
     let scale = if largest > 0.0 { scale_for(largest, 127.0) } else { 1.0 };
     let inverse = scale.recip();
-    for (x, out) in r.iter().zip(out) {
-        let code = round(x * inverse).clamp(-127.0, 127.0);
-        *out = code as i32 as u8;
+    let (mut products, mut squares) = ([0.0_f64; 4], [0.0_f64; 4]);
+    for (r, out) in r.chunks(4).zip(out.chunks_mut(4)) {
+        for (k, (&x, out)) in r.iter().zip(out).enumerate() {
+            let code = round(x * inverse).clamp(-127.0, 127.0);
+            *out = code as i32 as u8;
+            products[k] += f64::from(x) * f64::from(code);
+            squares[k] += f64::from(code) * f64::from(code);
+        }
     }
-    scale
+    let square = squares.iter().sum();
+    // Codes of what is tiny may all be zero.
+    if square > 0.0 { fitted(products.iter().sum(), square, 127.0) } else { scale }
+}
+
+/// The best scale for codes up to `steps`, by least squares: what is lost is at right angles to them. `product`: of the
+/// codes with the vector.
+fn fitted(product: f64, square: f64, steps: f32) -> f32 {
+    usable_scale((product / square) as f32, steps)
 }
 
 impl Steps {
@@ -175,8 +188,7 @@ impl Steps {
                 squares += code * code;
             }
         }
-        // The best scale for these codes, by least squares.
-        usable_scale((product / squares) as f32, self.largest)
+        fitted(product, squares, self.largest)
     }
 
     /// The number of the nearest code, as an f32.

@@ -48,6 +48,26 @@ fn relative_error_of_normal_vectors() {
 }
 
 #[test]
+fn what_is_lost_is_at_right_angles_to_the_code() {
+    let mut normal = Normal::new(4);
+    for encoding in [Encoding::I8, Encoding::I4, Encoding::I2] {
+        for rest in [1.0, 0.01, 0.0001] {
+            // Some large coordinates of one size, as rotations make of a spike, and others.
+            let r: Vec<f32> =
+                normal.vector(256).iter().enumerate().map(|(i, x)| (i % 2) as f32 + rest * x).collect();
+            let mut code = vec![0; code_bytes(encoding, r.len())];
+            let scale = encode(&r, encoding, &mut code).scale;
+            let mut decoded = vec![0.0; r.len()];
+            Kernels::get().coded(encoding).decode(&code, scale, &mut decoded);
+            let lost: Vec<f32> = r.iter().zip(&decoded).map(|(r, d)| r - d).collect();
+            let product: f64 = lost.iter().zip(&decoded).map(|(&l, &d)| f64::from(l) * f64::from(d)).sum();
+            let cosine = product / (norm(&lost) * norm(&decoded));
+            assert!(cosine.abs() < 1e-3, "{encoding:?} {rest}: {cosine}");
+        }
+    }
+}
+
+#[test]
 fn extreme_magnitudes() {
     let mut normal = Normal::new(3);
     let unit = normal.vector(96);

@@ -196,6 +196,27 @@ DELETE FROM d WHERE id IN (SELECT id FROM d ORDER BY val <-> dense(0, 96) DESC L
 VACUUM (INDEX_CLEANUP ON) d;
 SELECT proxima.index_stats('d_val') -> 'dead' AS dead, count(*) FROM (SELECT id FROM d ORDER BY val <-> dense(0, 96)) s;
 DROP TABLE d;
+-- rows that were coded when there were others far away are nearer to each other than their codes can tell: when they are
+-- all that is left, what merges have lost counts, and all lists still give exact answers
+CREATE TABLE n (id int, a vector(96), b vector(96), c vector(96), d vector(96), e vector(96), f vector(96)) WITH (autovacuum_enabled = off);
+INSERT INTO n SELECT id, v, v, v, v, v, v FROM (
+	SELECT id, dense(id % 20, 96) + dense(id, 96) * array_fill(0.05, ARRAY[96])::vector AS v FROM generate_series(1, 3000) id) s;
+CREATE INDEX ON n USING ivf (a) WITH (bits = 1);
+CREATE INDEX ON n USING ivf (b) WITH (bits = 2);
+CREATE INDEX ON n USING ivf (c);
+CREATE INDEX ON n USING ivf (d) WITH (bits = 8);
+CREATE INDEX ON n USING ivf (e vector_ip_ops);
+CREATE INDEX ON n USING ivf (f vector_cosine_ops) WITH (bits = 2);
+DELETE FROM n WHERE id % 20 <> 7;
+VACUUM (INDEX_CLEANUP ON) n;
+SET ivf.probes = 32768;
+SELECT col, sum(c.rows) AS rows, sum(c.missing) AS missing, sum(c.backward) AS backward
+	FROM (VALUES ('a', '<->'), ('b', '<->'), ('c', '<->'), ('d', '<->'), ('e', '<#>'), ('f', '<=>')) i (col, op), generate_series(1, 20) n,
+	LATERAL (SELECT dense(7, 96) + dense(n * 20 + 100007, 96) * array_fill(0.05, ARRAY[96])::vector) q (query),
+	compare(format('SELECT %I %s %L FROM n ORDER BY 1 LIMIT 10', col, op, query)) c
+	GROUP BY col ORDER BY col;
+RESET ivf.probes;
+DROP TABLE n;
 -- a limit of lists ends a scan, and gives what it has found
 CREATE TABLE d (id int, val vector(3));
 INSERT INTO d SELECT id, ARRAY[id % 31, id % 37, id % 41]::vector FROM generate_series(1, 3000) id;

@@ -21,8 +21,8 @@ pub(super) enum Code {
 /// A row as far as its code tells.
 struct Rough {
     key: f32,
-    /// What one deviation of a random direction adds to the squared distance or takes from it.
-    spread: f64,
+    /// How far the squared distance may be from the key.
+    slack: f64,
 }
 
 /// A query in a segment's terms.
@@ -52,6 +52,10 @@ pub(super) struct DenseQuery {
 
 /// Deviations within which likely bounds are: one row in some hundred is outside.
 const LIKELY_DEVIATIONS: f64 = 3.0;
+
+/// The square of a code's step, divided by this, is more than the square of what the code loses of a coordinate on
+/// average: rounding loses a twelfth, and the largest coordinates are clipped.
+const ROUNDED_MIN: f64 = 6.0;
 
 /// What the inner product does to a query; the identity for other metrics.
 #[derive(Clone, Copy, Debug)]
@@ -116,10 +120,10 @@ impl DenseQuery {
     /// A row whose own vector is `scale` times the code `own`, up to `error`.
     #[inline]
     pub(super) fn measure(&self, own: &[u8], scale: f32, error: f32) -> Measured {
-        let Rough { key, spread } = self.rough(own, scale, error);
+        let Rough { key, slack } = self.rough(own, scale, error);
         // A key that is no number comes from a damaged code; it must not hide its row.
         let key = if key.is_nan() { 0.0 } else { key };
-        let (lower, upper) = self.bounds(key, error, spread);
+        let (lower, upper) = self.bounds(key, error, slack);
         Measured { lower, upper, value: self.value(key), key, id: 0, payload: 0 }
     }
 
@@ -141,43 +145,53 @@ impl DenseQuery {
     fn rough(&self, own: &[u8], scale: f32, error: f32) -> Rough {
         match self.code {
             Code::Residual(coded) if self.deviations.is_none() => {
-                Rough { key: self.key(coded, own, scale), spread: 0.0 }
+                Rough { key: self.key(coded, own, scale), slack: 0.0 }
             }
             Code::Residual(coded) | Code::Rough(coded) => {
                 let known = f64::from(coded.l2_squared(&self.origin, scale, own));
-                self.by_direction(known, f64::from(coded.inner_product(&self.vector, scale, own)), error)
+                let product = f64::from(coded.inner_product(&self.vector, scale, own));
+                self.by_direction((known, product), error, scale)
             }
             Code::Sign(kernels) => {
+                let step = 2.0 * scale;
                 let scale = f64::from(scale);
                 let known = self.vector.len() as f64 * scale * scale;
                 // Bits stand for halves there.
                 let product = 2.0 * scale * f64::from(kernels.sign_product(own, &self.vector));
-                self.by_direction(known, product, error)
+                self.by_direction((known, product), error, step)
             }
         }
     }
 
     /// A row by the direction of a code that loses much. `known`: the square of the decoded code; `product`: that with
-    /// the query's vector v.
+    /// the query's vector v; `step`: between the code's values.
     ///
     /// The code is at right angles to what it lost, but v is not: the nearer to the row r, the more it has of that.
     /// The code made longer gives products without bias. What lies along r is known then, and only the part of v at
     /// right angles to r meets what was lost, a random direction, made longer as well. (Gao and Long 2024, RaBitQ,
     /// whose bound has all of v.)
+    ///
+    /// That is true of what this code lost. What merges had lost before was at right angles to other codes, about other
+    /// centroids. Of a query near the row, the code has lost it as well: squared distances to the row are smaller than
+    /// those to the code, by its square, and larger for queries elsewhere. So it is no part of the key, but one of the
+    /// slack.
     #[inline]
-    fn by_direction(&self, known: f64, product: f64, error: f32) -> Rough {
-        let longer = longer(known, error);
+    fn by_direction(&self, (known, product): (f64, f64), error: f32, step: f32) -> Rough {
+        let rounded = (self.vector.len() as f64 / ROUNDED_MIN).sqrt() as f32 * step;
+        let longer = longer(known, rounded.min(error));
         let error = f64::from(error);
+        let before = (error * error - f64::from(rounded).powi(2)).max(0.0);
         let square = known + error * error;
         let product = product * longer;
         let add = if self.metric == Metric::InnerProduct { 0.0 } else { square };
-        let key = (f64::from(self.base) + add - 2.0 * product).max(0.0) as f32;
+        let key = (f64::from(self.base) + add - 2.0 * product - before).max(0.0) as f32;
         let lost = 2.0 * error * longer.sqrt();
         // The part is uncertain itself: below what one row in some hundred is off by, it says nothing.
-        let least = lost * self.deviations.unwrap_or(1.0);
+        let deviations = self.deviations.unwrap_or(1.0);
+        let least = lost * deviations;
         let along = product * product / square.max(f64::MIN_POSITIVE);
         let across = (self.vector_norm.powi(2) - along).max(0.0).sqrt().max(least);
-        Rough { key, spread: across.min(self.vector_norm) * lost }
+        Rough { key, slack: deviations * across.min(self.vector_norm) * lost + before }
     }
 
     /// The search key. Non-negative.
@@ -205,19 +219,18 @@ impl DenseQuery {
     }
 
     /// Bounds below and above any value that the operator gives for a row with this key, whose stored vector is off
-    /// by at most `error`; `spread`: see [`Rough`]. Never NaN.
+    /// by at most `error`; `slack`: see [`Rough`]. Never NaN.
     ///
     /// The rounding terms bound float4 sums of `dim` terms by dim * 2^-24 of the sum of their magnitudes, for the
     /// operator's sum as for ours, and the rotation by a few units in the last place of the norms.
     #[inline]
-    fn bounds(&self, key: f32, error: f32, spread: f64) -> (f64, f64) {
+    fn bounds(&self, key: f32, error: f32, slack: f64) -> (f64, f64) {
         let rounding = self.rounding;
         match self.metric {
             // The norm of the scaled query is the largest norm of a row.
             Metric::InnerProduct => {
-                let likely =
-                    |deviations| deviations * spread / (2.0 * self.vector_norm.max(f64::MIN_POSITIVE));
-                let lost = self.deviations.map_or(f64::from(error), likely);
+                let likely = slack / (2.0 * self.vector_norm.max(f64::MIN_POSITIVE));
+                let lost = self.deviations.map_or(f64::from(error), |_| likely);
                 self.product_bounds(self.value(key), self.vector_norm, lost)
             }
             Metric::L1 => {
@@ -230,8 +243,8 @@ impl DenseQuery {
                 let sizes = 2.0 * self.vector_norm + distance;
                 let (lost, below, above) = match self.deviations {
                     None => (f64::from(error), distance, distance),
-                    Some(deviations) => {
-                        let (square, slack) = (f64::from(key), deviations * spread);
+                    Some(_) => {
+                        let square = f64::from(key);
                         (0.0, (square - slack).max(0.0).sqrt(), (square + slack).sqrt())
                     }
                 };

@@ -35,6 +35,8 @@ pub const CLASSES: [&str; 17] = [
 fn column(random: &mut Random) -> (String, String) {
     let dim = match random.below(12) {
         0 => random.choose(&[2000, 4000, 15_999, 16_000, 64_000]),
+        // The least that lists are made of.
+        1 | 2 => random.between(65, 130),
         _ => random.between(1, 20),
     };
     let dense = dim.min(16_000);
@@ -64,24 +66,46 @@ fn column(random: &mut Random) -> (String, String) {
     }
 }
 
-fn option(random: &mut Random) -> String {
-    if random.one_in(2) {
-        return match random.below(3) {
-            0 => format!("lists = {}", random.choose(&[1, 100, 32_768])),
-            1 => format!("m = {}", random.choose(&[2, 3, 16, 32, 100])),
-            _ => format!("ef_construction = {}", random.choose(&[4, 40, 200, 1000])),
-        };
+/// An option that some access method has.
+fn known_option(random: &mut Random) -> String {
+    match random.below(6) {
+        0 => format!("lists = {}", random.choose(&[0, 1, 5, 100, 32_768])),
+        1 => format!("m = {}", random.choose(&[2, 3, 16, 32, 100])),
+        2 => format!("ef_construction = {}", random.choose(&[4, 40, 200, 1000])),
+        3 => format!("bits = {}", random.choose(&[1, 2, 4, 8])),
+        4 => format!("rerank = {}", random.pick(&["table", "index"])),
+        _ => format!("pending_list_limit = {}", random.choose(&[64, 1000])),
     }
-    let name =
-        random.choose(&["m", "M", "ef_construction", "lists", "fillfactor", "\"\"", "x", "m.m", "toast.m"]);
-    let value = match random.below(6) {
+}
+
+fn option(random: &mut Random) -> String {
+    const NAMES: [&str; 12] = [
+        "m",
+        "M",
+        "ef_construction",
+        "lists",
+        "bits",
+        "rerank",
+        "pending_list_limit",
+        "fillfactor",
+        "\"\"",
+        "x",
+        "m.m",
+        "toast.m",
+    ];
+    if random.one_in(2) {
+        return known_option(random);
+    }
+    let name = random.choose(&NAMES);
+    let value = match random.below(7) {
         0 => random
             .choose(&["16", "2", "100", "101", "1", "4", "64", "1000", "1001", "32768", "32769"])
             .to_owned(),
         1 => quote(random.pick(numbers::INTEGERS)),
         2 => numbers::integer(random).to_string(),
         3 => quote(&numbers::text(random)),
-        4 => random.choose(&["off", "true", "NULL", "16.5", "1e1", "'16 '", "+16", "m"]).to_owned(),
+        4 => random.choose(&["table", "'index'", "TABLE", "'table '", "8.0", "''"]).to_owned(),
+        5 => random.choose(&["off", "true", "NULL", "16.5", "1e1", "'16 '", "+16", "m"]).to_owned(),
         _ => random.between(2, 40).to_string(),
     };
     if random.one_in(20) { name.to_owned() } else { format!("{name} = {value}") }
@@ -115,7 +139,7 @@ fn use_index(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
             0 => format!("ALTER INDEX x SET ({})", options(random)),
             1 => format!(
                 "ALTER INDEX x RESET ({})",
-                random.choose(&["m", "lists", "ef_construction", "x", "m, m"])
+                random.choose(&["m", "lists", "ef_construction", "bits", "rerank, lists", "x", "m, m"])
             ),
             2 => "REINDEX INDEX x".to_owned(),
             3 => "INSERT INTO t SELECT v FROM t LIMIT 3".to_owned(),
@@ -137,7 +161,7 @@ fn use_index(random: &mut Random, run: &mut Run) -> Result<(), Failure> {
     let kind = run
         .session
         .simple("SELECT amname FROM pg_class c JOIN pg_am a ON a.oid = relam WHERE c.oid = 'x'::regclass")?;
-    if kind.is_some_and(|kind| kind == "hnsw" || kind == "ivfflat") {
+    if kind.is_some_and(|kind| kind == "hnsw" || kind.starts_with("ivf")) {
         let sound = run.session.simple("SELECT proxima.check_index('x') ->> 'sound'")?;
         run.check(sound.as_deref() == Some("true"), "the index is not sound", &format!("{sound:?}"));
     }
@@ -163,7 +187,8 @@ impl Target for Options {
                 if name == "bit" { &["hamming", "jaccard"] } else { &["l2", "ip", "cosine", "l1"] };
             format!("{name}_{}_ops", random.choose(suffixes))
         };
-        let method = random.choose(&["hnsw", "hnsw", "hnsw", "hnsw", "ivfflat", "ivfflat", "btree"]);
+        let method = random
+            .choose(&["hnsw", "hnsw", "hnsw", "hnsw", "ivf", "ivf", "ivf", "ivfflat", "ivfflat", "btree"]);
         let with = if random.one_in(2) { String::new() } else { format!(" WITH ({})", options(random)) };
         let rows = random.choose(&[0, 1, 30]);
         let table = format!(

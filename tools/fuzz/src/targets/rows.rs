@@ -14,6 +14,21 @@ use crate::session::Failure;
 /// See the module's head.
 pub struct Rows;
 
+/// Access methods by the number of a case, so that few cases have them all.
+const METHODS: [&str; 4] = ["hnsw", "ivf", "hnsw", "ivfflat"];
+/// What `ivf` keeps of rows, likewise.
+const KEPT: [&str; 5] = ["bits = 1", "bits = 2", "bits = 4", "bits = 8", "rerank = 'index'"];
+/// Operator classes of `ivf` and `ivfflat`.
+const LISTED: [&str; 7] = [
+    "vector_l2_ops",
+    "vector_ip_ops",
+    "vector_cosine_ops",
+    "halfvec_l2_ops",
+    "halfvec_ip_ops",
+    "halfvec_cosine_ops",
+    "bit_hamming_ops",
+];
+
 /// Which numbers the rows of one table have.
 #[derive(Clone, Copy, Debug)]
 enum Kind {
@@ -60,11 +75,15 @@ struct Column {
 }
 
 impl Column {
-    fn new(random: &mut Random) -> Self {
-        let class = CLASSES[random.below(14)];
+    fn new(method: &str, random: &mut Random) -> Self {
+        let class = if method == "hnsw" { CLASSES[random.below(14)] } else { random.choose(&LISTED) };
         let name: String = class.chars().take_while(char::is_ascii_lowercase).collect();
         let dim = match random.below(16) {
             0 => random.between(60, 1200),
+            // Shorter ones have no lists.
+            3..=10 if method != "hnsw" => random.between(65, 130),
+            // Nor has ivfflat any of one dimension by these metrics.
+            _ if method == "ivfflat" && !class.contains("l2") => random.between(2, 8),
             1 | 2 => random.between(9, 60),
             _ => random.between(1, 8),
         };
@@ -128,6 +147,23 @@ impl Column {
     }
 }
 
+/// Options of a new index.
+fn options(method: &str, kept: &str, random: &mut Random) -> String {
+    let lists = random.choose(&[0, 1, 5, 20]);
+    match method {
+        "hnsw" => random
+            .pick(&[
+                "",
+                " WITH (m = 4)",
+                " WITH (m = 2, ef_construction = 4)",
+                " WITH (m = 40, ef_construction = 100)",
+            ])
+            .to_owned(),
+        "ivf" => format!(" WITH ({kept}, lists = {lists})"),
+        _ => format!(" WITH (lists = {})", lists.max(1)),
+    }
+}
+
 /// The distances of a result; in their order, unless rows that a search of a larger table finds late may come last.
 fn distances(rows: &[Vec<String>], is_sorted_here: bool) -> Vec<String> {
     let list = rows.first().map_or("", |row| row[0].trim_matches(['{', '}']));
@@ -151,7 +187,10 @@ fn search(
     } else {
         format!("{}::{}({})", column.value(random), column.name, column.dim)
     };
-    let (operator, limit) = (column.operator(), if is_large || random.one_in(8) { 100_000 } else { 10 });
+    // Few lists have nearly all of the nearest rows, and a scan goes on to the others.
+    let is_partial = method != "hnsw" && random.one_in(4);
+    let is_whole = is_large || is_partial || random.one_in(8);
+    let (operator, limit) = (column.operator(), if is_whole { 100_000 } else { 10 });
     let sql = format!(
         "SELECT array_agg(d), count(*) FROM (SELECT v {operator} q AS d FROM t, (SELECT {query} AS q OFFSET 0) q
             WHERE q IS NOT NULL ORDER BY v {operator} q LIMIT {limit}) s"
@@ -165,10 +204,11 @@ fn search(
         "SET enable_indexscan = off; SET enable_seqscan = on; {}",
         sql.replace("FROM t,", "FROM (SELECT * FROM t WHERE v IS NOT NULL) t,")
     ))?;
-    let settings = if method == "ivfflat" || random.one_in(4) {
-        "RESET hnsw.ef_search"
-    } else {
-        "SET hnsw.ef_search = 1000"
+    let settings = match method {
+        "hnsw" if random.one_in(4) => "RESET hnsw.ef_search".to_owned(),
+        "hnsw" => "SET hnsw.ef_search = 1000".to_owned(),
+        _ if is_partial => format!("RESET {method}.probes"),
+        _ => format!("SET {method}.probes = 32768"),
     };
     let found = run
         .session
@@ -178,7 +218,10 @@ fn search(
     if let Some(found) = run.judge(found, &detail)? {
         // A query that is NULL gives all rows in no order.
         let is_null = exact.first().is_none_or(|row| row[1] == "0");
-        let (exact, found) = (distances(&exact, is_large), distances(&found, is_large));
+        // Coarse codes of rows far out may tell them from each other too late.
+        let is_all = exact.first().is_some_and(|row| row[1].parse::<usize>().is_ok_and(|rows| rows < limit));
+        let is_late_last = is_large || method != "hnsw" && is_all;
+        let (exact, found) = (distances(&exact, is_late_last), distances(&found, is_late_last));
         if exact != found && !is_null {
             let at =
                 exact.iter().zip(&found).position(|(a, b)| a != b).unwrap_or(exact.len().min(found.len()));
@@ -202,31 +245,19 @@ impl Target for Rows {
     }
 
     fn quick_cases(&self) -> u64 {
-        8
+        80
     }
 
-    fn case(&mut self, random: &mut Random, _: u64, run: &mut Run) -> Result<(), Failure> {
-        let column = Column::new(random);
-        let is_listed = [
-            "vector_l2",
-            "vector_ip",
-            "vector_cosine",
-            "halfvec_l2",
-            "halfvec_ip",
-            "halfvec_cosine",
-            "bit_hamming",
-        ]
-        .iter()
-        .any(|class| column.class.starts_with(class));
-        let is_listed = is_listed
-            && !(column.dim == 1 && (column.class.contains("ip") || column.class.contains("cosine")));
-        let method = if is_listed && random.one_in(3) { "ivfflat" } else { "hnsw" };
+    fn case(&mut self, random: &mut Random, number: u64, run: &mut Run) -> Result<(), Failure> {
+        let number = number as usize;
+        let method = METHODS[number % METHODS.len()];
+        let column = Column::new(method, random);
         run.session.simple(&format!(
             "DROP TABLE IF EXISTS t; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY, v {}({}))",
             column.name, column.dim
         ))?;
-        let most = if column.dim > 60 { 40 } else { 300 };
-        let is_large = column.dim <= 16 && random.one_in(40);
+        let most = if column.dim > 130 { 40 } else { 300 };
+        let is_large = (column.dim <= 16 || method != "hnsw" && column.dim <= 130) && random.one_in(40);
         let before = match random.below(4) {
             _ if is_large => random.between(1500, 5000),
             0 => 0,
@@ -236,22 +267,25 @@ impl Target for Rows {
         run.session.simple(&format!("SET maintenance_work_mem = '{memory}'"))?;
         let after = if random.one_in(2) { 0 } else { random.below(30) };
         column.insert(before, random, run)?;
-        let m = random.choose(&[
-            "",
-            " WITH (m = 4)",
-            " WITH (m = 2, ef_construction = 4)",
-            " WITH (m = 40, ef_construction = 100)",
-        ]);
-        let with = if method == "hnsw" { m } else { "" };
-        let sql = format!("CREATE INDEX x ON t USING {method} (v {}){with}", column.class);
+        let sql = format!(
+            "CREATE INDEX x ON t USING {method} (v {}){}",
+            column.class,
+            options(method, KEPT[number / METHODS.len() % KEPT.len()], random)
+        );
         let result = run.session.simple(&sql);
         run.judge(result, &sql)?;
         column.insert(after, random, run)?;
+        if random.one_in(3) {
+            run.session.simple("SELECT proxima.flush('x')")?;
+        }
         if random.one_in(4) {
             run.session.simple("DELETE FROM t WHERE id % 5 = 0")?;
             if random.one_in(2) {
                 run.session.simple("VACUUM t")?;
             }
+        }
+        if random.one_in(3) {
+            run.session.simple("SELECT proxima.merge('x')")?;
         }
         if random.one_in(8) {
             run.session.simple("REINDEX INDEX x")?;

@@ -6,11 +6,14 @@ use crate::random::Random;
 use crate::run::Run;
 use crate::session::{Failure, Session, quote};
 
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 18] = [
     "hnsw.ef_search",
     "hnsw.iterative_scan",
     "hnsw.max_scan_tuples",
     "hnsw.scan_mem_multiplier",
+    "ivf.probes",
+    "ivf.iterative_scan",
+    "ivf.max_probes",
     "ivfflat.probes",
     "ivfflat.iterative_scan",
     "ivfflat.max_probes",
@@ -24,6 +27,10 @@ const NAMES: [&str; 15] = [
     "proxima.pause_at",
 ];
 const ROLE: &str = "fuzz_settings";
+/// Access methods; each has a table of that name.
+const METHODS: [&str; 3] = ["hnsw", "ivf", "ivfflat"];
+/// Dimensions of these: shorter vectors have no lists.
+const DIM: usize = 70;
 
 /// See the module's head.
 pub struct Settings;
@@ -81,6 +88,7 @@ fn name(random: &mut Random) -> String {
         0 => random
             .pick(&[
                 "hnsw.x",
+                "ivf.x",
                 "ivfflat.x",
                 "proxima.x",
                 "hnsw.",
@@ -114,20 +122,19 @@ fn change(random: &mut Random) -> String {
     }
 }
 
+/// Counts seven rows of a table that are near to a vector.
+fn search(table: &str, x: usize) -> String {
+    let zeros = "0,".repeat(DIM - 2);
+    format!("SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[{zeros}{x},1]' LIMIT 7) s")
+}
+
 /// What else happens in a session.
 fn other(random: &mut Random) -> String {
-    let query = |random: &mut Random| {
-        let table = random.choose(&["graph", "lists"]);
-        format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[{},1]' LIMIT 7) s",
-            random.below(9)
-        )
-    };
     match random.below(10) {
         // Workers get the settings of their leader.
         9 => {
             "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; \
-            SELECT sum(v <-> '[1,1]') FROM graph"
+            SELECT sum(v <-> v) FROM hnsw"
                 .to_owned()
         }
         0 => "BEGIN".to_owned(),
@@ -137,7 +144,7 @@ fn other(random: &mut Random) -> String {
         4 => "ROLLBACK TO a".to_owned(),
         5 => "RESET ALL".to_owned(),
         6 => random.pick(&["DISCARD ALL", "LOAD 'proxima'", "SELECT '[1]'::vector"]).to_owned(),
-        _ => query(random),
+        _ => search(random.choose(&METHODS), random.below(9)),
     }
 }
 
@@ -149,15 +156,13 @@ fn in_range(session: &mut Session, run: &mut Run, trace: &str) -> Result<(), Fai
             CASE WHEN vartype = 'enum' THEN setting = ANY (enumvals)
             WHEN vartype = 'bool' THEN setting IN ('on', 'off') WHEN vartype = 'string' THEN true
             ELSE setting::float8 BETWEEN min_val::float8 AND max_val::float8 END
-        FROM pg_settings WHERE name ~ '^(hnsw|ivfflat|proxima)[.]'";
+        FROM pg_settings WHERE name ~ '^(hnsw|ivf|ivfflat|proxima)[.]'";
     let rows = session.table(sql)?;
     let wrong = rows.iter().find(|row| row.last().is_none_or(|cell| cell != "t"));
     run.check(wrong.is_none(), "a setting out of range", &format!("{wrong:?} after {trace}"));
     run.check(rows.len() == NAMES.len(), "settings are missing", &format!("{rows:?} after {trace}"));
-    for table in ["graph", "lists"] {
-        let count = session.simple(&format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {table} ORDER BY v <-> '[1,1]' LIMIT 7) s"
-        ));
+    for table in METHODS {
+        let count = session.simple(&search(table, 1));
         let counted = run.judge(count, &trace)?.flatten().and_then(|n| n.parse::<u32>().ok());
         let is_complete = counted.is_some_and(|n| n == 7 || (n > 0 && trace.to_lowercase().contains("scan")));
         run.check(is_complete, "a search found too few rows", &format!("{counted:?} after {trace}"));
@@ -170,13 +175,16 @@ impl Target for Settings {
         let sql = format!(
             "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{ROLE}')
              THEN CREATE ROLE {ROLE} LOGIN; END IF; END $$;
-             DROP TABLE IF EXISTS graph, lists;
-             CREATE TABLE graph AS SELECT ('[' || i % 17 || ',' || i % 13 || ']')::vector(2) AS v
+             DROP TABLE IF EXISTS hnsw, ivf, ivfflat;
+             CREATE TABLE hnsw AS
+             SELECT (array_fill(0, ARRAY[{DIM} - 2]) || ARRAY[i % 17, i % 13])::vector({DIM}) AS v
              FROM generate_series(1, 300) i;
-             CREATE TABLE lists AS TABLE graph;
-             CREATE INDEX ON graph USING hnsw (v vector_l2_ops);
-             CREATE INDEX ON lists USING ivfflat (v vector_l2_ops);
-             GRANT ALL ON graph, lists TO {ROLE}"
+             CREATE TABLE ivf AS TABLE hnsw;
+             CREATE TABLE ivfflat AS TABLE hnsw;
+             CREATE INDEX ON hnsw USING hnsw (v vector_l2_ops);
+             CREATE INDEX ON ivf USING ivf (v vector_l2_ops) WITH (lists = 20);
+             CREATE INDEX ON ivfflat USING ivfflat (v vector_l2_ops);
+             GRANT ALL ON hnsw, ivf, ivfflat TO {ROLE}"
         );
         run.session.simple(&sql).map(|_| ())
     }
