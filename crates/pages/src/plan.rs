@@ -408,7 +408,7 @@ mod tests {
         assert_eq!(shape(384, residual(Encoding::I4)), Some((36, residual(Encoding::F16))));
         assert_eq!(shape(3072, residual(Encoding::I4)), Some((5, residual(Encoding::F16))));
         assert_eq!(shape(4096, residual(Encoding::I8)), Some((1, residual(Encoding::I8))));
-        assert_eq!(shape(8064, residual(Encoding::I4)), Some((1, residual(Encoding::I8))));
+        assert_eq!(shape(8064, residual(Encoding::I4)), Some((2, residual(Encoding::I8))));
         assert_eq!(shape(8128, OwnCode::Sign).map(|shape| shape.1), Some(residual(Encoding::I4)));
         assert_eq!(shape(8192, OwnCode::Sign), None);
         assert_eq!(shape(4096, residual(Encoding::F16)), None);
