@@ -128,21 +128,21 @@ CREATE FUNCTION proxima.collection_id(name text) RETURNS uuid
 LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE AS $id$
 DECLARE
 	found_id pg_catalog.uuid;
-	relation pg_catalog.regclass;
+	place pg_catalog.regclass;
 BEGIN
 	IF pg_catalog.regexp_match(name, '^\s*[[:xdigit:]]{8}(-[[:xdigit:]]{4}){3}-[[:xdigit:]]{12}\s*$') IS NOT NULL THEN
 		RETURN name::pg_catalog.uuid;
 	END IF;
 	-- Its message names what is wrong.
 	PERFORM pg_catalog.parse_ident(name);
-	relation := pg_catalog.to_regclass(name);
+	place := pg_catalog.to_regclass(name);
 	SELECT r.id INTO found_id FROM proxima.collection_registry r
-		WHERE r.relation::pg_catalog.oid OPERATOR(pg_catalog.=) relation::pg_catalog.oid;
+		WHERE r.relation::pg_catalog.oid OPERATOR(pg_catalog.=) place::pg_catalog.oid;
 	IF found_id IS NULL THEN
-		IF relation IS NOT NULL THEN
+		IF place IS NOT NULL THEN
 			RAISE EXCEPTION 'collection "%" does not exist', name
 				USING ERRCODE = 'undefined_table',
-				DETAIL = pg_catalog.format('Relation %s is not registered as a collection.', relation),
+				DETAIL = pg_catalog.format('Relation %s is not registered as a collection.', place),
 				HINT = 'proxima.register_collection() registers a table.';
 		END IF;
 		RAISE EXCEPTION 'collection "%" does not exist', name USING ERRCODE = 'undefined_table';

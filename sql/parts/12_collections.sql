@@ -92,8 +92,7 @@ BEGIN
 	END IF;
 	IF id IS NULL THEN
 		id := gen_random_uuid();
-		EXECUTE format('DROP TRIGGER IF EXISTS proxima_collection ON %s', relation);
-		EXECUTE format('CREATE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
+		EXECUTE format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
 			EXECUTE FUNCTION proxima.collection_row(%L)', relation, id);
 	END IF;
 	-- What is there speaks of this table, or of a dropped one that had its OID.

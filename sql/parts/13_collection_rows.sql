@@ -16,7 +16,7 @@ CREATE FUNCTION proxima.check_batch(collection text, dimension integer, ids uuid
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $check$
 DECLARE
-	rows integer := cardinality(embeddings);
+	expected integer := cardinality(embeddings);
 	bad record;
 BEGIN
 	IF embeddings IS NULL THEN
@@ -25,9 +25,9 @@ BEGIN
 	SELECT a.name, a.rows INTO bad
 		FROM (VALUES ('ids', cardinality(ids)), ('documents', cardinality(documents)),
 			('metadata', cardinality(metadata))) a (name, rows)
-		WHERE a.rows <> check_batch.rows LIMIT 1;
+		WHERE a.rows <> expected LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'array "%" has % elements, "embeddings" has %', bad.name, bad.rows, rows
+		RAISE EXCEPTION 'array "%" has % elements, "embeddings" has %', bad.name, bad.rows, expected
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	SELECT w.place, w.found INTO bad FROM proxima.wrong_embedding(embeddings, dimension) w;

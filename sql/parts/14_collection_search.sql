@@ -40,7 +40,7 @@ BEGIN
 	IF queries IS NULL THEN
 		RAISE EXCEPTION 'queries must not be null' USING ERRCODE = 'null_value_not_allowed';
 	END IF;
-	bad := proxima.wrong_embedding(queries, place.dimension);
+	SELECT w.place, w.found INTO bad FROM proxima.wrong_embedding(queries, place.dimension) w;
 	IF bad.place IS NOT NULL AND bad.found IS NULL THEN
 		RAISE EXCEPTION 'query % is null', bad.place USING ERRCODE = 'null_value_not_allowed';
 	ELSIF bad.place IS NOT NULL THEN
