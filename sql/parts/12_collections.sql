@@ -160,19 +160,20 @@ $create$;
 COMMENT ON FUNCTION proxima.create_collection(text, integer, text, text, text, text, jsonb)
 	IS 'creates a collection: its table, indexes and entry; returns its UUID';
 
--- Indexes of a collection that search can use, best first. More than one is there while it gets another.
-CREATE FUNCTION proxima.collection_index(relation oid, element text, metric text,
-	OUT index regclass, OUT index_method text, OUT options text[])
-RETURNS SETOF record
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $indexes$
-	SELECT i.indexrelid::regclass, m.amname::text, c.reloptions
+-- Indexes of a collection that search can use, the newest first. More than one is there while it gets another.
+CREATE FUNCTION proxima.collection_index(relation oid, element text, metric text)
+RETURNS TABLE (index regclass, index_method text, options text[])
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $indexes$
+BEGIN
+	RETURN QUERY SELECT i.indexrelid::regclass, m.amname::text, c.reloptions
 		FROM pg_index i
 		JOIN pg_class c ON c.oid = i.indexrelid
 		JOIN pg_am m ON m.oid = c.relam AND m.amname IN ('hnsw', 'ivf', 'ivfflat')
 		JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = element || '_' || metric || '_ops'
 		JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'embedding'
 		WHERE i.indrelid = relation AND i.indpred IS NULL AND i.indisvalid
-		ORDER BY i.indexrelid DESC
+		ORDER BY i.indexrelid DESC;
+END
 $indexes$;
 COMMENT ON FUNCTION proxima.collection_index(oid, text, text) IS 'indexes for the searches of a collection';
 

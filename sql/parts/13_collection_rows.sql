@@ -139,10 +139,12 @@ COMMENT ON FUNCTION proxima.add(uuid, vector[], text[], jsonb[])
 
 -- Conditions on rows: $1 is ids.
 CREATE FUNCTION proxima.rows_condition(ids uuid[], filter jsonb) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $condition$
-		SELECT CASE WHEN ids IS NULL THEN 'true' ELSE 'c.id OPERATOR(pg_catalog.=) ANY ($1)' END
-			|| coalesce(' AND ' || proxima.filter_sql(filter, 'c'), '')
-	$condition$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $condition$
+BEGIN
+	RETURN CASE WHEN ids IS NULL THEN 'true' ELSE 'c.id OPERATOR(pg_catalog.=) ANY ($1)' END
+		|| coalesce(' AND ' || proxima.filter_sql(filter, 'c'), '');
+END
+$condition$;
 COMMENT ON FUNCTION proxima.rows_condition(uuid[], jsonb) IS 'condition of get() and delete()';
 
 CREATE FUNCTION proxima.get_statement(collection uuid, ids uuid[], filter jsonb, with_vectors boolean) RETURNS text
@@ -206,10 +208,14 @@ $delete$;
 COMMENT ON FUNCTION proxima.delete(uuid, uuid[], jsonb, boolean) IS 'deletes rows by ids, by a filter, or all; returns how many';
 
 CREATE FUNCTION proxima.count_statement(collection uuid, filter jsonb) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $statement$
-		SELECT format('SELECT pg_catalog.count(*) FROM %s c WHERE %s', r.target, proxima.rows_condition(NULL, filter))
-			FROM proxima.resolve_collection(collection) r
-	$statement$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $statement$
+DECLARE
+	place record;
+BEGIN
+	place := proxima.resolve_collection(collection);
+	RETURN format('SELECT pg_catalog.count(*) FROM %s c WHERE %s', place.target, proxima.rows_condition(NULL, filter));
+END
+$statement$;
 COMMENT ON FUNCTION proxima.count_statement(uuid, jsonb) IS 'what count() runs';
 
 CREATE FUNCTION proxima.count(collection uuid, filter jsonb DEFAULT NULL) RETURNS bigint

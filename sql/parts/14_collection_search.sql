@@ -21,12 +21,14 @@ COMMENT ON FUNCTION proxima.nearest_statement(record, text, text, jsonb, boolean
 
 -- Larger is better, and 1 is equal, but for inner products.
 CREATE FUNCTION proxima.score_expression(metric text) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $score$
-		SELECT CASE metric
-			WHEN 'cosine' THEN '1 OPERATOR(pg_catalog.-) n.distance'
-			WHEN 'ip' THEN 'OPERATOR(pg_catalog.-) n.distance'
-			ELSE '1 OPERATOR(pg_catalog./) (1 OPERATOR(pg_catalog.+) n.distance)' END
-	$score$;
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $score$
+BEGIN
+	RETURN CASE metric
+		WHEN 'cosine' THEN '1 OPERATOR(pg_catalog.-) n.distance'
+		WHEN 'ip' THEN 'OPERATOR(pg_catalog.-) n.distance'
+		ELSE '1 OPERATOR(pg_catalog./) (1 OPERATOR(pg_catalog.+) n.distance)' END;
+END
+$score$;
 COMMENT ON FUNCTION proxima.score_expression(text) IS 'score by distance';
 
 CREATE FUNCTION proxima.check_queries(place record, queries vector[], k integer) RETURNS void
@@ -87,11 +89,15 @@ COMMENT ON FUNCTION proxima.search_batch_statement(uuid, vector[], integer, json
 
 -- The setting that says how far searches of a collection's index go. Without an index there is none to set.
 CREATE FUNCTION proxima.effort_setting(collection uuid) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $effort$
-		SELECT CASE i.index_method WHEN 'hnsw' THEN 'hnsw.ef_search' ELSE i.index_method || '.probes' END
-			FROM proxima.resolve_collection(collection) r, proxima.collection_index(r.relation, r.element, r.metric) i
-			LIMIT 1
-	$effort$;
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $effort$
+DECLARE
+	place record;
+BEGIN
+	place := proxima.resolve_collection(collection);
+	RETURN (SELECT CASE i.index_method WHEN 'hnsw' THEN 'hnsw.ef_search' ELSE i.index_method || '.probes' END
+		FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1);
+END
+$effort$;
 COMMENT ON FUNCTION proxima.effort_setting(uuid) IS 'the setting that the argument ef of search() is for';
 
 -- A function that sets something ends what set_config(..., true) did in it, so ef is as before afterwards, even not set.
@@ -100,7 +106,7 @@ CREATE FUNCTION proxima.search(collection uuid, query vector, k integer DEFAULT 
 	with_vectors boolean DEFAULT false, ef integer DEFAULT NULL)
 RETURNS TABLE (id uuid, distance double precision, score double precision, document text, metadata jsonb,
 	embedding vector)
-LANGUAGE plpgsql STABLE SET jit = off AS $search$
+LANGUAGE plpgsql STABLE ROWS 10 SET jit = off AS $search$
 DECLARE
 	setting pg_catalog.text;
 BEGIN

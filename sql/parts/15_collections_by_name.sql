@@ -76,7 +76,7 @@ CREATE FUNCTION proxima.search(collection text, query vector, k integer DEFAULT 
 	with_vectors boolean DEFAULT false, ef integer DEFAULT NULL)
 	RETURNS TABLE (id uuid, distance double precision, score double precision, document text, metadata jsonb,
 		embedding vector)
-	LANGUAGE sql STABLE
+	LANGUAGE sql STABLE ROWS 10
 	BEGIN ATOMIC
 		SELECT * FROM proxima.search(proxima.collection_id(collection), query, k, filter, with_vectors, ef);
 	END;

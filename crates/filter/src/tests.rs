@@ -7,6 +7,7 @@ fn short(filter: &str) -> String {
     text.replace("OPERATOR(pg_catalog.", "(")
         .replace("pg_catalog.", "")
         .replace("::jsonb", "")
+        .replace("::text[]", "[]")
         .replace("::text", "")
         .replace("metadata", "m")
         .replace("(@>)", "@>")
@@ -27,10 +28,16 @@ fn conditions() {
         (r#"{"a": {"$eq": null}}"#, r#"m @> '{"a":null}'"#),
         (r#"{"a.b": "x", "c": true}"#, r#"(m @> '{"a":{"b":"x"}}' AND m @> '{"c":true}')"#),
         (r#"{"a": {"b": {"$ne": 1.50}}}"#, r#"((m @> '{"a":{"b":1.50}}') IS NOT TRUE)"#),
-        (r#"{"a": {"$gt": 1}}"#, r"(jsonb_typeof(m -> 'a') = 'number' AND (m -> 'a') (>) '1')"),
+        (
+            r#"{"a": {"$gt": 1}}"#,
+            r#"((m -> 'a') (>) '1' AND jsonb_typeof(m -> 'a') (<>) ALL ('{"null",boolean,string,array,object}'[]))"#,
+        ),
         (
             r#"{"a.b": {"$lte": "x"}}"#,
-            r#"(jsonb_typeof(m -> 'a' -> 'b') = 'string' AND (m -> 'a' -> 'b') (<=) '"x"')"#,
+            concat!(
+                r#"((m -> 'a' -> 'b') (<=) '"x"' AND "#,
+                r#"jsonb_typeof(m -> 'a' -> 'b') (<>) ALL ('{"null",boolean,number,array,object}'[]))"#
+            ),
         ),
         (r#"{"a": {"$in": [1, "b"]}}"#, r#"m @> ANY (ARRAY['{"a":1}', '{"a":"b"}'])"#),
         (r#"{"a": {"$in": []}}"#, "false"),
