@@ -77,28 +77,28 @@ COMMENT ON FUNCTION proxima.index_statement(text, text, text, text, text, jsonb)
 CREATE FUNCTION proxima.enter_collection(relation regclass, metric text) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $enter$
 DECLARE
-	id uuid;
+	entry_id uuid;
 	mark bytea;
 BEGIN
 	SELECT t.tgargs INTO mark FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = 'proxima_collection'
 		AND t.tgfoid = 'proxima.collection_row()'::regprocedure AND length(t.tgargs) = 37;
 	IF FOUND THEN
-		id := convert_from(substr(mark, 1, 36), 'UTF8')::uuid;
-		IF EXISTS (SELECT FROM proxima.collection_registry r WHERE r.id = enter_collection.id
+		entry_id := convert_from(substr(mark, 1, 36), 'UTF8')::uuid;
+		IF EXISTS (SELECT FROM proxima.collection_registry r WHERE r.id = entry_id
 			AND r.relation::oid <> enter_collection.relation)
 		THEN
-			id := NULL;
+			entry_id := NULL;
 		END IF;
 	END IF;
-	IF id IS NULL THEN
-		id := gen_random_uuid();
+	IF entry_id IS NULL THEN
+		entry_id := gen_random_uuid();
 		EXECUTE format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
-			EXECUTE FUNCTION proxima.collection_row(%L)', relation, id);
+			EXECUTE FUNCTION proxima.collection_row(%L)', relation, entry_id);
 	END IF;
 	-- What is there speaks of this table, or of a dropped one that had its OID.
 	DELETE FROM proxima.collection_registry r WHERE r.relation::oid = enter_collection.relation;
-	INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (id, relation::oid, metric);
-	RETURN id;
+	INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (entry_id, relation::oid, metric);
+	RETURN entry_id;
 END
 $enter$;
 COMMENT ON FUNCTION proxima.enter_collection(regclass, text) IS 'registers a table as a collection';
@@ -152,7 +152,7 @@ DECLARE
 BEGIN
 	place := proxima.split_name(name, schema, pg_catalog.current_schema());
 	IF place.schema_name IS NULL THEN
-		RAISE EXCEPTION 'no schema has been selected to create in' USING ERRCODE = 'undefined_schema';
+		RAISE EXCEPTION 'no schema has been selected to create in' USING ERRCODE = 'invalid_schema_name';
 	END IF;
 	RETURN proxima.make_collection(place.schema_name, place.table_name, dimension, metric, index_method, element, options);
 END
