@@ -37,6 +37,12 @@ BEGIN
 		RAISE EXCEPTION 'embeddings[%] has % dimensions, collection % has %', bad.place, bad.found, collection, dimension
 			USING ERRCODE = 'data_exception';
 	END IF;
+	SELECT m.place, jsonb_typeof(m.value) AS kind INTO bad
+		FROM unnest(metadata) WITH ORDINALITY m (value, place) WHERE jsonb_typeof(m.value) <> 'object' LIMIT 1;
+	IF FOUND THEN
+		RAISE EXCEPTION 'metadata[%] must be a JSON object, not %', bad.place, bad.kind
+			USING ERRCODE = 'invalid_parameter_value';
+	END IF;
 	IF ids IS NULL THEN
 		RETURN;
 	END IF;
