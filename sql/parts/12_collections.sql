@@ -228,24 +228,21 @@ END
 $register$;
 COMMENT ON FUNCTION proxima.register_collection(regclass, text) IS 'makes a collection of a table that is like one';
 
--- What an index says of itself. Nothing that is wrong with one may hide the others from a list.
+-- What an index says of itself; not everybody may know all of it. Nothing that is wrong with one hides the others from
+-- a list.
 CREATE FUNCTION proxima.index_figures(index regclass, OUT pending_rows bigint, OUT segments integer,
 	OUT last_flush timestamptz)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $figures$
 DECLARE
 	stats jsonb;
 BEGIN
-	IF has_function_privilege('proxima.index_stats(regclass)', 'EXECUTE') THEN
-		stats := proxima.index_stats(index);
-		pending_rows := (stats -> 'pending' ->> 'rows')::bigint - (stats -> 'pending' ->> 'dead')::bigint;
-		last_flush := (stats -> 'last_flush' ->> 'at')::timestamptz;
-	ELSE
-		stats := proxima.index_info(index);
-	END IF;
+	stats := proxima.index_stats(index);
+	pending_rows := (stats -> 'pending' ->> 'rows')::bigint - (stats -> 'pending' ->> 'dead')::bigint;
+	last_flush := (stats -> 'last_flush' ->> 'at')::timestamptz;
 	segments := jsonb_array_length(stats -> 'segments');
 EXCEPTION
-	WHEN undefined_table OR undefined_object OR wrong_object_type OR index_corrupted OR feature_not_supported
-		OR object_not_in_prerequisite_state
+	WHEN insufficient_privilege OR undefined_table OR undefined_object OR wrong_object_type OR index_corrupted
+		OR feature_not_supported OR object_not_in_prerequisite_state
 	THEN
 		NULL;
 END

@@ -27,7 +27,7 @@ BEGIN
 			('metadata', cardinality(metadata))) a (name, rows)
 		WHERE a.rows <> expected LIMIT 1;
 	IF FOUND THEN
-		RAISE EXCEPTION 'array "%" has % elements, "embeddings" has %', bad.name, bad.rows, expected
+		RAISE EXCEPTION 'array "%" has length %, "embeddings" has %', bad.name, bad.rows, expected
 			USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	SELECT w.place, w.found INTO bad FROM proxima.wrong_embedding(embeddings, dimension) w;

@@ -28,7 +28,8 @@ BEGIN
 	IF pg_catalog.regexp_match(name, '^\s*[[:xdigit:]]{8}-') IS NOT NULL THEN
 		RETURN proxima.index_of(proxima.collection_id(name));
 	END IF;
-	place := name::pg_catalog.regclass;
+	-- As a constant is read, which may be a number.
+	place := pg_catalog.regclassin(pg_catalog.textout(name));
 	SELECT r.id INTO found_id FROM proxima.collection_registry r
 		WHERE r.relation::pg_catalog.oid OPERATOR(pg_catalog.=) place::pg_catalog.oid;
 	RETURN CASE WHEN found_id IS NULL THEN place ELSE proxima.index_of(found_id) END;
