@@ -1,24 +1,25 @@
 -- The registry of collections ------------------------------------------------------------------------
 --
--- A collection is an ordinary table of whoever has made it. Its name is the table's, so renaming one renames the other.
--- Its UUID is in two places: here, where an index finds the table, and as the argument of a trigger of the table, which
--- proves that the entry speaks of this table and not of one that has got the OID of a table that was dropped.
+-- A collection is an ordinary table of whoever has made it. Its name is the table's, so renaming one renames the
+-- other. Its UUID is in two places: here, where an index finds the table, and as the argument of a trigger of the
+-- table, which proves that the entry speaks of this table and not of one that has got the OID of a table that was
+-- dropped.
 --
 -- What a dump has. The column "relation" is an OID that is written as the table's name, as regclass is; but where
--- regclass refuses the name of a table that is not there, it is 0. So a dump has the names of the day, entries of dropped
--- tables are left out of it, and restoring one from which tables were excluded skips their entries. A dump of one table or
--- schema has the trigger with the UUID, and proxima.register_collection() makes the entry from it.
+-- regclass refuses the name of a table that is not there, it is 0. So a dump has the names of the day, entries of
+-- dropped tables are left out of it, and restoring one from which tables were excluded skips their entries. A dump
+-- of one table or schema has the trigger with the UUID, and proxima.register_collection() makes the entry from it.
 --
--- Who may do what. Everybody reads (PostgreSQL's catalogues tell as much) and writes, because all functions run with the
--- rights of who calls them, and so does a restore; a trigger lets pass what the owner of the table does. Row-level security
--- would do for this, but then pg_dump refuses the table to all but superusers. Nobody updates, so nobody can lock an
--- entry. An entry of a dropped table stays, is seen by nobody, and keeps its UUID from being taken by another table; it
--- goes when a new collection gets the table's OID. Removing it earlier would take an event trigger, which runs for every
--- DROP of everybody.
+-- Who may do what. Everybody reads (PostgreSQL's catalogues tell as much) and writes, because all functions run
+-- with the rights of who calls them, and so does a restore; a trigger lets pass what the owner of the table does.
+-- Row-level security would do for this, but then pg_dump refuses the table to all but superusers. Nobody updates,
+-- so nobody can lock an entry. An entry of a dropped table stays, is seen by nobody, and keeps its UUID from being
+-- taken by another table; it goes when a new collection gets the table's OID. Removing it earlier would take an
+-- event trigger, which runs for every DROP of everybody.
 --
--- PL/pgSQL: the functions depend on the language, so it cannot be dropped under them, and CREATE EXTENSION itself needs
--- it. What runs statements on collections leaves search_path alone, because triggers and policies of the table may need
--- it; so everything there is qualified. Statements are put together by functions that set it.
+-- PL/pgSQL: the functions depend on the language, so it cannot be dropped under them, and CREATE EXTENSION itself
+-- needs it. What runs statements on collections leaves search_path alone, because triggers and policies of the
+-- table may need it; so everything there is qualified. Statements are put together by functions that set it.
 
 CREATE TYPE proxima.relation;
 

@@ -251,8 +251,9 @@ COMMENT ON FUNCTION proxima.index_figures(regclass) IS 'figures of an index for 
 
 -- Rows are PostgreSQL's estimate of the whole table; proxima.count() counts what the caller may see.
 CREATE VIEW proxima.collections AS
-	SELECT r.id, n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner, y.typname AS element,
-		a.atttypmod AS dimension, r.metric, i.index_method, i.index::pg_catalog.text AS index, i.options,
+	SELECT r.id, n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+		y.typname AS element, a.atttypmod AS dimension, r.metric, i.index_method, i.index::pg_catalog.text AS index,
+		i.options,
 		CASE WHEN s.n_live_tup OPERATOR(pg_catalog.>) 0 THEN s.n_live_tup
 			ELSE greatest(c.reltuples, 0)::pg_catalog.int8 END AS rows,
 		pg_catalog.pg_total_relation_size(c.oid) AS bytes, pg_catalog.pg_relation_size(i.index) AS index_bytes,
@@ -301,7 +302,8 @@ BEGIN
 		RAISE EXCEPTION 'invalid new name of a collection: %', coalesce(quote_literal(new_name), 'null')
 			USING ERRCODE = 'invalid_parameter_value', HINT = 'ALTER TABLE ... SET SCHEMA moves it to another schema.';
 	END IF;
-	EXECUTE format('ALTER TABLE %s RENAME TO %I', target, (SELECT s.table_name FROM proxima.split_name(new_name, NULL, 'x') s));
+	EXECUTE format('ALTER TABLE %s RENAME TO %I', target,
+		(SELECT s.table_name FROM proxima.split_name(new_name, NULL, 'x') s));
 END
 $rename$;
 COMMENT ON FUNCTION proxima.rename_collection(uuid, text) IS 'renames a collection, which is its table';

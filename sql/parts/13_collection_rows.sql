@@ -11,8 +11,8 @@ CREATE FUNCTION proxima.wrong_embedding(embeddings vector[], dimension integer, 
 COMMENT ON FUNCTION proxima.wrong_embedding(vector[], integer) IS 'the first vector of another dimension';
 
 -- Raises an error that names the culprit if a batch cannot be written. ids may be left out.
-CREATE FUNCTION proxima.check_batch(collection text, dimension integer, ids uuid[], embeddings vector[], documents text[],
-	metadata jsonb[])
+CREATE FUNCTION proxima.check_batch(collection text, dimension integer, ids uuid[], embeddings vector[],
+	documents text[], metadata jsonb[])
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $check$
 DECLARE
@@ -211,7 +211,8 @@ BEGIN
 	RETURN deleted;
 END
 $delete$;
-COMMENT ON FUNCTION proxima.delete(uuid, uuid[], jsonb, boolean) IS 'deletes rows by ids, by a filter, or all; returns how many';
+COMMENT ON FUNCTION proxima.delete(uuid, uuid[], jsonb, boolean)
+	IS 'deletes rows by ids, by a filter, or all; returns how many';
 
 CREATE FUNCTION proxima.count_statement(collection uuid, filter jsonb) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $statement$

@@ -85,7 +85,8 @@ BEGIN
 			with_vectors));
 END
 $statement$;
-COMMENT ON FUNCTION proxima.search_batch_statement(uuid, vector[], integer, jsonb, boolean) IS 'what search_batch() runs';
+COMMENT ON FUNCTION proxima.search_batch_statement(uuid, vector[], integer, jsonb, boolean)
+	IS 'what search_batch() runs';
 
 -- The setting that says how far searches of a collection's index go. Without an index there is none to set.
 CREATE FUNCTION proxima.effort_setting(collection uuid) RETURNS text
@@ -100,8 +101,8 @@ END
 $effort$;
 COMMENT ON FUNCTION proxima.effort_setting(uuid) IS 'the setting that the argument ef of search() is for';
 
--- A function that sets something ends what set_config(..., true) did in it, so ef is as before afterwards, even not set.
--- What jit would compile is run for a few rows.
+-- A function that sets something ends what set_config(..., true) did in it, so ef is as before afterwards, even
+-- if not set. What jit would compile is run for a few rows.
 CREATE FUNCTION proxima.search(collection uuid, query vector, k integer DEFAULT 10, filter jsonb DEFAULT NULL,
 	with_vectors boolean DEFAULT false, ef integer DEFAULT NULL)
 RETURNS TABLE (id uuid, distance double precision, score double precision, document text, metadata jsonb,

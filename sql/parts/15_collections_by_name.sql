@@ -1,6 +1,7 @@
 -- Collections by name --------------------------------------------------------------------------------
 --
--- Every function of collections again for text: a name as SQL has it, or a UUID. PostgreSQL prefers text for a constant.
+-- Every function of collections again for text: a name as SQL has it, or a UUID. PostgreSQL prefers text for a
+-- constant.
 
 CREATE FUNCTION proxima.describe(collection text)
 	RETURNS SETOF proxima.collections

@@ -55,7 +55,8 @@ COMMENT ON FUNCTION proxima.merge(uuid) IS 'merges the segments of a collection'
 CREATE FUNCTION proxima.merge(name text) RETURNS jsonb
 	LANGUAGE sql STRICT
 	RETURN proxima.merge(proxima.index_of(name));
-COMMENT ON FUNCTION proxima.merge(text) IS 'merges the segments of an index, or a collection''s, as far as memory allows';
+COMMENT ON FUNCTION proxima.merge(text)
+	IS 'merges the segments of an index, or a collection''s, as far as memory allows';
 
 CREATE FUNCTION proxima.stats(collection uuid) RETURNS jsonb
 	LANGUAGE sql STRICT
@@ -82,14 +83,16 @@ BEGIN
 		RAISE EXCEPTION 'sample and k must be at least 1' USING ERRCODE = 'invalid_parameter_value';
 	END IF;
 	PERFORM proxima.index_of(collection);
-	queries := format('SELECT ARRAY(SELECT c.embedding::%s.vector FROM %s c ORDER BY pg_catalog.random() LIMIT %s) AS vectors',
+	queries := format('SELECT ARRAY(SELECT c.embedding::%s.vector FROM %s c ORDER BY pg_catalog.random() LIMIT %s)
+			AS vectors',
 		place.type_schema, place.target, sample);
 	nearest := format('pg_catalog.unnest($1) WITH ORDINALITY q (query, number) CROSS JOIN LATERAL (%s) n',
 		proxima.nearest_statement(place, format('q.query::%s.%I', place.type_schema, place.element), k::text, NULL, false));
 	exact := format('SELECT pg_catalog.array_agg(s.farthest ORDER BY s.number) AS farthest, pg_catalog.sum(s.rows) AS rows
 		FROM (SELECT q.number, pg_catalog.max(n.distance) AS farthest, pg_catalog.count(*) AS rows
 			FROM %s GROUP BY q.number) s', nearest);
-	by_index := format('SELECT pg_catalog.count(*) FROM %s WHERE n.distance OPERATOR(pg_catalog.<=) $2[q.number]', nearest);
+	by_index := format('SELECT pg_catalog.count(*) FROM %s
+		WHERE n.distance OPERATOR(pg_catalog.<=) $2[q.number]', nearest);
 END
 $statements$;
 COMMENT ON FUNCTION proxima.recall_statements(uuid, integer, integer) IS 'what recall() runs';
