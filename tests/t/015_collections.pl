@@ -125,6 +125,22 @@ command_ok([ 'pg_restore', @server, '-U', 'owner', '--no-owner', '--no-comments'
 	'pg_restore by the owner of the database');
 is(answers('restored', @ids), $before, 'the owner of a database dumps and restores it');
 
+# What the README shows works as it stands there.
+my ($chapter) = slurp_file("$FindBin::RealBin/../README.md") =~ /^## Collections\n(.*?)^## /ms;
+my ($sql) = $chapter =~ /^```sql\n(.*?)^```/ms;
+my @indexes = map { s/\s+/ /gr } $chapter =~ /`(CREATE\s+INDEX[^`]*)`/g;
+is(scalar(@indexes), 2, 'the README has two indexes');
+$node->safe_psql('postgres', 'CREATE DATABASE readme');
+is($node->safe_psql('readme', join(";\n", $sql, @indexes)) =~ s/^[0-9a-f-]{36}$/UUID/mr =~ s/(\.\d{4})\d+/$1/gr, 'UUID
+2|0
+Metropolis|0.9877
+Nosferatu|0.1470
+Nosferatu
+Metropolis|{"tags": ["city"], "year": 1927}
+1
+1
+films|cosine|hnsw|3', 'the walk-through of the README');
+
 # A replica answers the same.
 $node->safe_psql('postgres', "SELECT pg_create_physical_replication_slot('replica')");
 $node->backup('copy');
