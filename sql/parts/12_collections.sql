@@ -65,13 +65,18 @@ BEGIN
 		with_options := with_options || CASE WHEN with_options = '' THEN '' ELSE ', ' END
 			|| format('%I = %L', option.key, option.value);
 	END LOOP;
-	RETURN format('INDEX ON %s USING %I (embedding %s.%I)', target, index_method, type_schema,
+	RETURN format('ON %s USING %I (embedding %s.%I)', target, index_method, type_schema,
 			element || '_' || metric || '_ops')
 		|| CASE WHEN with_options = '' THEN '' ELSE ' WITH (' || with_options || ')' END;
 END
 $index$;
 COMMENT ON FUNCTION proxima.index_statement(text, text, text, text, text, jsonb)
-	IS 'CREATE INDEX of a collection, without its first word';
+	IS 'CREATE INDEX of a collection, from ON';
+
+CREATE FUNCTION proxima.collection_comment(element text, dimension integer, metric text) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+	RETURN format('collection of documents, %s(%s), metric %s', element, dimension, metric);
+COMMENT ON FUNCTION proxima.collection_comment(text, integer, text) IS 'comment on the table of a collection';
 
 -- Makes the entry of a table, and its trigger. The UUID that a trigger of a restored table has is kept if it is free.
 CREATE FUNCTION proxima.enter_collection(relation regclass, metric text) RETURNS uuid
@@ -133,9 +138,8 @@ BEGIN
 	IF (SELECT relpersistence FROM pg_class WHERE oid = target::regclass) = 't' THEN
 		RAISE EXCEPTION 'collection "%" cannot be a temporary table', table_name USING ERRCODE = 'feature_not_supported';
 	END IF;
-	EXECUTE format('COMMENT ON TABLE %s IS %L', target,
-		format('collection of documents, %s(%s), metric %s', element, dimension, metric));
-	EXECUTE 'CREATE ' || index;
+	EXECUTE format('COMMENT ON TABLE %s IS %L', target, proxima.collection_comment(element, dimension, metric));
+	EXECUTE 'CREATE INDEX ' || index;
 	RETURN proxima.enter_collection(target, metric);
 END
 $make$;
@@ -160,18 +164,30 @@ $create$;
 COMMENT ON FUNCTION proxima.create_collection(text, integer, text, text, text, text, jsonb)
 	IS 'creates a collection: its table, indexes and entry; returns its UUID';
 
--- Indexes of a collection that search can use, the newest first. More than one is there while it gets another.
+-- Indexes of ours on all vectors of a collection.
+CREATE FUNCTION proxima.embedding_indexes(relation oid)
+RETURNS TABLE (indexrelid oid, index_method text, opclass text, indisvalid boolean, options text[])
+LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $indexes$
+BEGIN
+	RETURN QUERY SELECT i.indexrelid, m.amname::text, o.opcname::text, i.indisvalid, c.reloptions
+		FROM pg_index i
+		JOIN pg_class c ON c.oid = i.indexrelid
+		JOIN pg_am m ON m.oid = c.relam AND m.amname IN ('hnsw', 'ivf', 'ivfflat')
+		JOIN pg_opclass o ON o.oid = i.indclass[0]
+		JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'embedding'
+		WHERE i.indrelid = relation AND i.indpred IS NULL;
+END
+$indexes$;
+COMMENT ON FUNCTION proxima.embedding_indexes(oid) IS 'indexes on all vectors of a collection';
+
+-- Those that search can use, the newest first. More than one is there while the collection gets another.
 CREATE FUNCTION proxima.collection_index(relation oid, element text, metric text)
 RETURNS TABLE (index regclass, index_method text, options text[])
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $indexes$
 BEGIN
-	RETURN QUERY SELECT i.indexrelid::regclass, m.amname::text, c.reloptions
-		FROM pg_index i
-		JOIN pg_class c ON c.oid = i.indexrelid
-		JOIN pg_am m ON m.oid = c.relam AND m.amname IN ('hnsw', 'ivf', 'ivfflat')
-		JOIN pg_opclass o ON o.oid = i.indclass[0] AND o.opcname = element || '_' || metric || '_ops'
-		JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] AND a.attname = 'embedding'
-		WHERE i.indrelid = relation AND i.indpred IS NULL AND i.indisvalid
+	RETURN QUERY SELECT i.indexrelid::regclass, i.index_method, i.options
+		FROM proxima.embedding_indexes(relation) i
+		WHERE i.opclass = element || '_' || metric || '_ops' AND i.indisvalid
 		ORDER BY i.indexrelid DESC;
 END
 $indexes$;

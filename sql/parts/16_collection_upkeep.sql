@@ -12,7 +12,7 @@ BEGIN
 		FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'collection % has no index for metric %', place.target, place.metric
-			USING ERRCODE = 'undefined_object', HINT = 'Create one, or CALL proxima.reindex_collection().';
+			USING ERRCODE = 'undefined_object', HINT = 'proxima.reindex_statements() gives it one.';
 	END IF;
 	RETURN found_index;
 END
@@ -126,3 +126,46 @@ CREATE FUNCTION proxima.recall(collection text, sample integer DEFAULT 100, k in
 	RETURN proxima.recall(proxima.collection_id(collection), sample, k);
 COMMENT ON FUNCTION proxima.recall(text, integer, integer)
 	IS 'share of the k nearest rows that searches by index find, over a sample of rows';
+
+-- PostgreSQL lets no function and no procedure create an index concurrently, so this one says what is to be run: each
+-- statement for itself, outside of a transaction block. Reads and writes go on. Searches use the new metric from the
+-- statement that registers it, when its index is there; the old index goes last. After a failure, the statements of a
+-- new call begin with dropping what was left invalid.
+CREATE FUNCTION proxima.reindex_statements(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
+	options jsonb DEFAULT '{}')
+RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $reindex$
+DECLARE
+	place record;
+	new_metric text;
+	new_method text;
+BEGIN
+	place := proxima.resolve_collection(collection);
+	new_metric := coalesce(metric, place.metric);
+	new_method := coalesce(index_method,
+		(SELECT i.index_method FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1), 'hnsw');
+	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
+		FROM proxima.embedding_indexes(place.relation) i WHERE NOT i.indisvalid;
+	RETURN NEXT 'CREATE INDEX CONCURRENTLY ' || proxima.index_statement(place.target, place.type_schema, place.element,
+		new_metric, new_method, coalesce(options, '{}'));
+	IF new_metric <> place.metric THEN
+		RETURN NEXT format('SELECT proxima.register_collection(%L, %L)', place.target, new_metric);
+		RETURN NEXT format('COMMENT ON TABLE %s IS %L', place.target,
+			proxima.collection_comment(place.element, place.dimension, new_metric));
+	END IF;
+	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
+		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid;
+END
+$reindex$;
+COMMENT ON FUNCTION proxima.reindex_statements(uuid, text, text, jsonb)
+	IS 'statements that give a collection another index, or another metric, while reads and writes go on';
+
+CREATE FUNCTION proxima.reindex_statements(collection text, index_method text DEFAULT NULL, metric text DEFAULT NULL,
+	options jsonb DEFAULT '{}')
+	RETURNS SETOF text
+	LANGUAGE sql STABLE
+	BEGIN ATOMIC
+		SELECT * FROM proxima.reindex_statements(proxima.collection_id(collection), index_method, metric, options);
+	END;
+COMMENT ON FUNCTION proxima.reindex_statements(text, text, text, jsonb)
+	IS 'statements that give a collection another index, or another metric, while reads and writes go on';

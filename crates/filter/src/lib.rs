@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `{"a": v}`, `{"a": {"$eq": v}}` | the value at `a` equals v; 1 equals 1.0, `null` is JSON's null |
 //! | `{"a": {"$ne": v}}` | not so, or there is no `a` |
-//! | `{"a": {"$gt": v}}`, `$gte`, `$lt`, `$lte` | the value at `a` is a number, or a string, as v is, and compares so |
+//! | `{"a": {"$gt": v}}`, `$gte`, `$lt`, `$lte` | it is a number or a string, as v is, and compares so |
 //! | `{"a": {"$in": [v, w]}}`, `$nin` | it equals one of them; it does not, or there is no `a` |
 //! | `{"a": {"$exists": true}}` | there is an `a`; with `false`: there is none |
 //! | `{"a": {"$contains": v}}` | the value at `a` is an array with the element v; with several if v is an array |

@@ -127,6 +127,25 @@ SELECT proxima.filter_sql('{"n": {"$lt": 5}}') AS f \gset
 EXPLAIN (COSTS off) SELECT id FROM big WHERE :f;
 SELECT proxima.count('big', '{"n": {"$in": [5, 7, 0]}}'), proxima.count('big', '{"n": {"$lt": 5}}');
 
+-- Another index and another metric, statement by statement, as a client runs them
+SELECT proxima.reindex_statements('big', 'ivf', options => '{"bits": 8}');
+SELECT proxima.reindex_statements('big', 'ivf', options => '{"bits": 8}') \gexec
+SELECT index_method, metric, options, index FROM proxima.describe('big');
+SELECT proxima.recall('big', 20, 5) BETWEEN 0.8 AND 1 AS recall;
+SELECT proxima.reindex_statements(:'big'::uuid, 'hnsw', 'ip');
+-- One that fails half-way leaves an invalid index, which the next call drops
+CREATE INDEX big_left ON big USING hnsw (embedding vector_ip_ops);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'big_left'::regclass;
+SELECT proxima.reindex_statements('big', 'hnsw', 'ip');
+SELECT statement FROM proxima.reindex_statements('big', 'hnsw', 'ip') statement WHERE statement NOT LIKE '%register%' \gexec
+SELECT proxima.register_collection('big', 'ip') = :'big' AS same;
+SELECT index_method, metric, options, index FROM proxima.describe('big');
+SELECT obj_description('big'::regclass);
+SELECT id, distance = embedding <#> embed(3) AS by_metric FROM proxima.search('big', embed(3), 1, with_vectors => true);
+SELECT proxima.reindex_statements('big', metric => 'cosine') AS statement INTO statements;
+SELECT count(*) FROM statements;
+DROP TABLE statements;
+
 -- Names
 SELECT proxima.rename_collection('docs', '"My ""docs"""');
 SELECT proxima.count('"My ""docs"""'), proxima.count(:'docs');
@@ -198,7 +217,7 @@ SELECT call, try('SELECT proxima.' || call) FROM unnest(ARRAY[
 	$$count('big', '{"a": [1]}')$$, $$count('pg_class')$$, $$count('big_embedding_idx')$$, $$recall('big', 0)$$, $$recall('big', 1, NULL)$$,
 	$$flush('missing')$$, $$stats('copy')$$, $$flush('big_pkey')$$, $$rename_collection('big', 'a.b')$$, $$rename_collection('big', 'copy')$$,
 	$$rename_collection('big', NULL)$$, $$register_collection('audit_missing')$$, $$register_collection('pg_class')$$, $$register_collection(NULL)$$,
-	$$register_collection('proxima.collections')$$, $$register_collection('copy', 'x')$$
+	$$register_collection('proxima.collections')$$, $$register_collection('copy', 'x')$$, $$reindex_statements('big', 'btree')$$, $$reindex_statements('big', metric => 'x')$$
 	]) call;
 -- Nothing of it was written
 SELECT proxima.count('big');
