@@ -12,8 +12,8 @@
 //! | `{"a": c, "b": d}`, `{"$and": [f, g]}` | all are true |
 //! | `{"$or": [f, g]}`, `{"$not": f}` | one is true; f is not |
 //!
-//! `{"a.b": c}` and `{"a": {"b": c}}` are the same: the key `b` of the object at `a`. A backslash before a dot, a dollar
-//! or a backslash makes it part of a key. Nothing is ever unknown: what is not true is false.
+//! `{"a.b": c}` and `{"a": {"b": c}}` are the same: the key `b` of the object at `a`. A backslash before a dot, a
+//! dollar or a backslash makes it part of a key. Nothing is ever unknown: what is not true is false.
 //!
 //! Equality, `$in` and `$contains` are containment (`@>`), which a GIN index on `metadata` serves. Comparisons are of
 //! `metadata -> 'a'`, which a btree index on that expression serves; values of other types fail no query.
