@@ -265,7 +265,7 @@ END
 $figures$;
 COMMENT ON FUNCTION proxima.index_figures(regclass) IS 'figures of an index for the list of collections';
 
--- Rows are PostgreSQL's estimate of the whole table; proxima.count() counts what the caller may see.
+-- Rows are PostgreSQL's estimate of the whole table; proxima.count_rows() counts what the caller may see.
 CREATE VIEW proxima.collections AS
 	SELECT r.id, n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
 		y.typname AS element, a.atttypmod AS dimension, r.metric, i.index_method, i.index::pg_catalog.text AS index,

@@ -223,9 +223,10 @@ BEGIN
 	RETURN format('SELECT pg_catalog.count(*) FROM %s c WHERE %s', place.target, proxima.rows_condition(NULL, filter));
 END
 $statement$;
-COMMENT ON FUNCTION proxima.count_statement(uuid, jsonb) IS 'what count() runs';
+COMMENT ON FUNCTION proxima.count_statement(uuid, jsonb) IS 'what count_rows() runs';
 
-CREATE FUNCTION proxima.count(collection uuid, filter jsonb DEFAULT NULL) RETURNS bigint
+-- Not count(): where this schema is in search_path, count(id) would be this and not the aggregate.
+CREATE FUNCTION proxima.count_rows(collection uuid, filter jsonb DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $count$
 DECLARE
 	counted pg_catalog.int8;
@@ -234,4 +235,4 @@ BEGIN
 	RETURN counted;
 END
 $count$;
-COMMENT ON FUNCTION proxima.count(uuid, jsonb) IS 'how many rows there are, of those that the caller may see';
+COMMENT ON FUNCTION proxima.count_rows(uuid, jsonb) IS 'how many rows there are, of those that the caller may see';

@@ -67,11 +67,11 @@ CREATE FUNCTION proxima.delete(collection text, ids uuid[] DEFAULT NULL, filter 
 COMMENT ON FUNCTION proxima.delete(text, uuid[], jsonb, boolean)
 	IS 'deletes rows by ids, by a filter, or all; returns how many';
 
-CREATE FUNCTION proxima.count(collection text, filter jsonb DEFAULT NULL)
+CREATE FUNCTION proxima.count_rows(collection text, filter jsonb DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE sql STABLE
-	RETURN proxima.count(proxima.collection_id(collection), filter);
-COMMENT ON FUNCTION proxima.count(text, jsonb) IS 'how many rows there are, of those that the caller may see';
+	RETURN proxima.count_rows(proxima.collection_id(collection), filter);
+COMMENT ON FUNCTION proxima.count_rows(text, jsonb) IS 'how many rows there are, of those that the caller may see';
 
 CREATE FUNCTION proxima.search(collection text, query vector, k integer DEFAULT 10, filter jsonb DEFAULT NULL,
 	with_vectors boolean DEFAULT false, ef integer DEFAULT NULL)

@@ -22,7 +22,7 @@ sub answers
 	my $list = $node->safe_psql($database,
 		'SELECT id, schema, name, element, dimension, metric, index_method, options FROM proxima.list_collections()');
 	my $found = join("\n", map { $node->safe_psql($database, qq(
-		SELECT d.schema, d.name, proxima.count(d.id),
+		SELECT d.schema, d.name, proxima.count_rows(d.id),
 			proxima.collection_id(format('%I.%I', d.schema, d.name)) = d.id,
 			(SELECT string_agg(s.document, ',') FROM proxima.search(d.id, '[0,1,0]', 2) s)
 		FROM proxima.describe('$_'::uuid) d)) } @ids);
@@ -149,7 +149,7 @@ $replica->init_from_backup($node, 'copy', has_streaming => 1);
 $replica->append_conf('postgresql.conf', "primary_slot_name = 'replica'");
 $replica->start;
 $node->wait_for_catchup($replica, 'replay', $node->lsn('insert'));
-is($replica->safe_psql('owned', "SELECT proxima.count('$ids[0]'::uuid),
+is($replica->safe_psql('owned', "SELECT proxima.count_rows('$ids[0]'::uuid),
 	(SELECT count(*) FROM proxima.search('$ids[0]'::uuid, '[1,1,1]')), (SELECT count(*) FROM proxima.list_collections())"),
 	'2|2|3', 'a replica searches, counts and lists');
 

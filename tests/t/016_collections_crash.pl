@@ -44,7 +44,7 @@ sub is_all_there
 {
 	my ($about) = @_;
 	my $all = $batches * $rows;
-	is($node->safe_psql('postgres', "SELECT proxima.count('$id'::uuid), proxima.count('memories'), proxima.collection_id('memories')"),
+	is($node->safe_psql('postgres', "SELECT proxima.count_rows('$id'::uuid), proxima.count_rows('memories'), proxima.collection_id('memories')"),
 		"$all|$all|$id", "$about: by UUID and by name");
 	is($node->safe_psql('postgres', "SELECT count(*) FROM batches b,
 		LATERAL unnest(ids, embeddings, documents) r (id, embedding, document)

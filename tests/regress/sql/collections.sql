@@ -48,9 +48,9 @@ SELECT proxima.upsert_one('docs', NULL, '[9,9,9]', 'made') AS made \gset
 SELECT document FROM proxima.get('docs', ARRAY[:'made'::uuid]);
 SELECT proxima.add('docs', '{"[8,8,8]","[7,7,7]"}', '{eight,seven}') AS ids \gset
 SELECT document FROM proxima.get('docs', :'ids');
-SELECT proxima.count('docs'), proxima.count(:'docs'), proxima.count(:'docs'::uuid, '{"year": {"$gte": 2002}}');
+SELECT proxima.count_rows('docs'), proxima.count_rows(:'docs'), proxima.count_rows(:'docs'::uuid, '{"year": {"$gte": 2002}}');
 SELECT proxima.delete('docs', ARRAY[id(5), id(6)]), proxima.delete(:'docs'::uuid, filter => '{"year": {"$exists": false}}');
-SELECT proxima.count('docs');
+SELECT proxima.count_rows('docs');
 -- In one transaction, the time of an update is that of the transaction
 SELECT bool_and(updated_at > created_at) FROM proxima.get('docs', ARRAY[id(1)]);
 SELECT proxima.upsert_one('docs', id(1), '[1,0,0]', 'one', '{"year": 2001, "tags": ["a", "b"]}');
@@ -125,7 +125,7 @@ SELECT proxima.filter_sql('{"n": {"$in": [5, 7]}}') AS f \gset
 EXPLAIN (COSTS off) SELECT id FROM big WHERE :f;
 SELECT proxima.filter_sql('{"n": {"$lt": 5}}') AS f \gset
 EXPLAIN (COSTS off) SELECT id FROM big WHERE :f;
-SELECT proxima.count('big', '{"n": {"$in": [5, 7, 0]}}'), proxima.count('big', '{"n": {"$lt": 5}}');
+SELECT proxima.count_rows('big', '{"n": {"$in": [5, 7, 0]}}'), proxima.count_rows('big', '{"n": {"$lt": 5}}');
 
 -- Another index and another metric, statement by statement, as a client runs them
 SELECT proxima.reindex_statements('big', 'ivf', options => '{"bits": 8}');
@@ -148,15 +148,15 @@ DROP TABLE statements;
 
 -- Names
 SELECT proxima.rename_collection('docs', '"My ""docs"""');
-SELECT proxima.count('"My ""docs"""'), proxima.count(:'docs');
-SELECT try($$SELECT proxima.count('docs')$$), try($$SELECT proxima.count('My docs')$$);
+SELECT proxima.count_rows('"My ""docs"""'), proxima.count_rows(:'docs');
+SELECT try($$SELECT proxima.count_rows('docs')$$), try($$SELECT proxima.count_rows('My docs')$$);
 ALTER TABLE "My ""docs""" RENAME TO docs;
 CREATE SCHEMA "Odd schema";
 ALTER TABLE docs SET SCHEMA "Odd schema";
-SELECT proxima.count('"Odd schema".docs'), proxima.count(:'docs');
+SELECT proxima.count_rows('"Odd schema".docs'), proxima.count_rows(:'docs');
 SELECT schema, name FROM proxima.describe(:'docs');
 SET search_path = "Odd schema", public;
-SELECT proxima.count('docs');
+SELECT proxima.count_rows('docs');
 SELECT proxima.create_collection('here', 2) IS NOT NULL AS made, proxima.create_collection('there', 2, schema => 'public') IS NOT NULL AS made,
 	proxima.create_collection('public.elsewhere', 2) IS NOT NULL AS made;
 SELECT schema, name FROM proxima.collections WHERE name IN ('here', 'there', 'elsewhere') ORDER BY name;
@@ -166,13 +166,17 @@ SELECT document, distance FROM proxima.search('"Odd schema".docs', '[0,1,0]'::pu
 SELECT proxima.recall('public.big', 1, 1);
 RESET search_path;
 
+-- With the schema in search_path, PostgreSQL's functions are still PostgreSQL's
+SELECT string_agg(DISTINCT p.proname, ', ') FROM pg_proc p JOIN pg_proc q USING (proname)
+WHERE p.pronamespace = 'proxima'::regnamespace AND q.pronamespace = 'pg_catalog'::regnamespace;
+
 -- Dropped, by API and by hand
 SELECT proxima.drop_collection('there');
 SELECT proxima.drop_collection('"Odd schema".here'), proxima.drop_collection('public.elsewhere');
 SELECT id AS gone FROM proxima.describe('metric_l1') \gset
 DROP TABLE metric_l1;
-SELECT try(format('SELECT proxima.count(%L::uuid)', :'gone')) = format('42P01 collection "%s" does not exist', :'gone') AS same;
-SELECT try($$SELECT proxima.count('metric_l1')$$);
+SELECT try(format('SELECT proxima.count_rows(%L::uuid)', :'gone')) = format('42P01 collection "%s" does not exist', :'gone') AS same;
+SELECT try($$SELECT proxima.count_rows('metric_l1')$$);
 SELECT count(*) FROM proxima.collections WHERE id = :'gone';
 SELECT count(*) FROM proxima.collection_registry WHERE id = :'gone';
 -- Another table with its OID is not taken for it, and can become a collection
@@ -214,14 +218,14 @@ SELECT call, try('SELECT proxima.' || call) FROM unnest(ARRAY[
 	$$search('big', embed(1), ef => 0)$$, $$search('big', embed(1), filter => '{"a": {"$like": 1}}')$$, $$search(NULL::text, embed(1))$$,
 	$$search_batch('big', ARRAY[embed(1), '[1]'])$$, $$search_batch('big', NULL)$$, $$search_batch('big', ARRAY[embed(1), NULL])$$,
 	$$delete('big')$$, $$delete('big', filter => '{}')$$, $$delete('big', ARRAY[id(1)], everything => true)$$, $$delete('big', filter => '[]')$$,
-	$$count('big', '{"a": [1]}')$$, $$count('pg_class')$$, $$count('big_embedding_idx')$$, $$recall('big', 0)$$, $$recall('big', 1, NULL)$$,
+	$$count_rows('big', '{"a": [1]}')$$, $$count_rows('pg_class')$$, $$count_rows('big_embedding_idx')$$, $$recall('big', 0)$$, $$recall('big', 1, NULL)$$,
 	$$flush('missing')$$, $$stats('copy')$$, $$flush('big_pkey')$$, $$rename_collection('big', 'a.b')$$, $$rename_collection('big', 'copy')$$,
 	$$rename_collection('big', NULL)$$, $$register_collection('audit_missing')$$, $$register_collection('pg_class')$$, $$register_collection(NULL)$$,
 	$$register_collection('proxima.collections')$$, $$register_collection('copy', 'x')$$, $$reindex_statements('big', 'btree')$$, $$reindex_statements('big', metric => 'x')$$
 	]) call;
 -- Nothing of it was written
-SELECT proxima.count('big');
-SELECT proxima.delete('big', everything => true), proxima.count('big');
+SELECT proxima.count_rows('big');
+SELECT proxima.delete('big', everything => true), proxima.count_rows('big');
 SELECT proxima.recall('big') IS NULL AS no_rows;
 
 SELECT proxima.drop_collection(id) FROM proxima.collections;

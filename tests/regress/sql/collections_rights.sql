@@ -54,8 +54,8 @@ BEGIN
 	RETURN QUERY EXECUTE format(summary, 'search', format('proxima.search(%L, embed(%s, 1), 500)', collection, other));
 	RETURN QUERY EXECUTE format(summary, 'search with filter', format('proxima.search(%L, embed(%s, 1), 500, ''{"$or": [{"row": 1}, {"$not": {"row": 1}}]}'')', collection, other));
 	RETURN QUERY EXECUTE format(summary, 'search_batch', format('proxima.search_batch(%L, ARRAY[embed(%s, 1), embed(%s, 2)], 500)', collection, other, n));
-	RETURN QUERY SELECT 'count', proxima.count(collection)::text;
-	RETURN QUERY SELECT 'count by foreign filter', proxima.count(collection, jsonb_build_object('tenant', tenant(other)))::text;
+	RETURN QUERY SELECT 'count', proxima.count_rows(collection)::text;
+	RETURN QUERY SELECT 'count by foreign filter', proxima.count_rows(collection, jsonb_build_object('tenant', tenant(other)))::text;
 	RETURN QUERY SELECT 'recall', CASE WHEN proxima.recall(collection, 5, 5) BETWEEN 0.5 AND 1 THEN 'some' END;
 	RETURN QUERY SELECT 'delete foreign ids', proxima.delete(collection, ARRAY[id(other, 1), id(other, 2)])::text;
 	RETURN QUERY SELECT 'delete by foreign filter', proxima.delete(collection, filter => jsonb_build_object('tenant', tenant(other)))::text;
@@ -81,7 +81,7 @@ $$;
 SELECT each_tenant($$INSERT INTO seen SELECT $1, 'fill', fill($1, 'shared')$$);
 SELECT what, answer, count(*) FROM seen GROUP BY what, answer ORDER BY what, answer;
 TRUNCATE seen;
-SELECT proxima.count('shared') AS all_rows;
+SELECT proxima.count_rows('shared') AS all_rows;
 -- By the index as well as without. Penalties for plans look like costs that pay for a compiler.
 SET jit = off;
 SET enable_seqscan = off;
@@ -90,7 +90,7 @@ SELECT each_tenant($$INSERT INTO seen SELECT $1, * FROM look($1, 'shared')$$);
 SELECT each_tenant($$INSERT INTO seen SELECT $1, 'delete everything', proxima.delete('shared', everything => true)$$);
 RESET enable_seqscan;
 SELECT what, answer, count(*) AS tenants FROM seen GROUP BY what, answer ORDER BY what, answer;
-SELECT proxima.count('shared') AS all_rows;
+SELECT proxima.count_rows('shared') AS all_rows;
 ROLLBACK;
 BEGIN;
 SET LOCAL enable_indexscan = off;
@@ -98,7 +98,7 @@ SELECT each_tenant(format($$INSERT INTO seen SELECT $1, * FROM look($1, %L)$$, :
 SELECT count(*) AS foreign_rows FROM seen WHERE answer ~ 'foreign';
 SELECT answer, count(*) FROM seen WHERE what IN ('get', 'search') GROUP BY answer;
 ROLLBACK;
-SELECT proxima.count('shared') AS all_rows;
+SELECT proxima.count_rows('shared') AS all_rows;
 
 -- Ten collections in ten schemas, of one name
 SELECT count(try(format('CREATE SCHEMA %I AUTHORIZATION %I', tenant(n), tenant(n)))) FROM generate_series(1, 10) n;
@@ -115,18 +115,18 @@ TRUNCATE seen;
 -- The UUID of another's collection gives no more than its table would
 CREATE TABLE ids AS SELECT id, schema FROM proxima.collections WHERE name = 'mine';
 GRANT SELECT ON ids TO PUBLIC;
-SELECT each_tenant($$INSERT INTO seen SELECT $1, call, try(format('SELECT proxima.' || call, id)) FROM ids, unnest(ARRAY['count(%L)', 'get(%L)',
+SELECT each_tenant($$INSERT INTO seen SELECT $1, call, try(format('SELECT proxima.' || call, id)) FROM ids, unnest(ARRAY['count_rows(%L)', 'get(%L)',
 	'search(%L, embed(1, 1))', 'search_batch(%L, ARRAY[embed(1, 1)])', 'delete(%L, everything => true)', 'add(%L, ARRAY[embed(1, 1)])',
 	'upsert_one(%L, NULL, embed(1, 1))', 'recall(%L)', 'flush(%L)', 'merge(%L)', 'stats(%L)', 'drop_collection(%L)', 'rename_collection(%L, ''x'')'])
 	call WHERE schema <> tenant($1)$$);
 SELECT what, regexp_replace(answer, 'regress_proxima_tenant\d+', 'TENANT') AS answer, count(*) FROM seen GROUP BY 1, 2 ORDER BY 1, 2;
 TRUNCATE seen;
-SELECT each_tenant($$INSERT INTO seen SELECT $1, 'named', try('SELECT proxima.count(''regress_proxima_tenant' || $1 % 10 + 1 || '.mine'')')$$);
+SELECT each_tenant($$INSERT INTO seen SELECT $1, 'named', try('SELECT proxima.count_rows(''regress_proxima_tenant' || $1 % 10 + 1 || '.mine'')')$$);
 SELECT regexp_replace(answer, 'regress_proxima_tenant\d+', 'TENANT') AS answer, count(*) FROM seen GROUP BY 1;
 TRUNCATE seen;
 SELECT each_tenant($$INSERT INTO seen SELECT $1, schema, name FROM proxima.list_collections()$$);
 SELECT answer, count(*), bool_and(what = tenant(tenant)) AS own FROM seen GROUP BY answer ORDER BY answer;
-SELECT proxima.count('regress_proxima_tenant7.mine');
+SELECT proxima.count_rows('regress_proxima_tenant7.mine');
 
 -- The registry
 SET ROLE regress_proxima_tenant1;
@@ -166,7 +166,7 @@ CREATE ROLE regress_proxima_reader;
 GRANT SELECT ON shared TO regress_proxima_reader;
 ALTER TABLE shared DISABLE ROW LEVEL SECURITY;
 SET ROLE regress_proxima_reader;
-SELECT proxima.count('shared'), try($$SELECT proxima.upsert_one('shared', NULL, embed(1, 1))$$), try($$SELECT proxima.delete('shared', everything => true)$$);
+SELECT proxima.count_rows('shared'), try($$SELECT proxima.upsert_one('shared', NULL, embed(1, 1))$$), try($$SELECT proxima.delete('shared', everything => true)$$);
 SELECT count(*) FROM proxima.search('shared', embed(1, 1), 3);
 -- Figures that need a right are left out
 SELECT name, index_method, dimension, pending_rows, last_flush FROM proxima.collections;

@@ -88,7 +88,7 @@ impl Target for Filters {
         let found = run.session.simple(&format!(
             "SELECT string_agg(document, ',' ORDER BY document::int) FROM documents WHERE {condition}"
         ));
-        let counted = run.session.prepare("SELECT proxima.count('documents', $1)::text")?;
+        let counted = run.session.prepare("SELECT proxima.count_rows('documents', $1)::text")?;
         let counted = run.session.query(&counted, &[Raw::text(text.clone())]);
         run.session.simple("SET standard_conforming_strings = on")?;
         let (found, counted) = (found?.unwrap_or_default(), counted?);
