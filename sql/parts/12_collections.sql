@@ -89,6 +89,11 @@ BEGIN
 		AND t.tgfoid = 'proxima.collection_row()'::regprocedure AND length(t.tgargs) = 37;
 	IF FOUND THEN
 		entry_id := convert_from(substr(mark, 1, 36), 'UTF8')::uuid;
+		-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others the
+		-- UUID is kept, because callers that know it would write to their table.
+		DELETE FROM proxima.collection_registry r
+			WHERE r.id = entry_id AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation::oid)
+			AND pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'proxima.collection_registry'::regclass), 'USAGE');
 		IF EXISTS (SELECT FROM proxima.collection_registry r WHERE r.id = entry_id
 			AND r.relation::oid <> enter_collection.relation)
 		THEN

@@ -198,6 +198,13 @@ CREATE TABLE copy (LIKE other INCLUDING ALL);
 CREATE TRIGGER proxima_collection BEFORE UPDATE ON copy FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'other');
 SELECT proxima.register_collection('copy') = :'other' AS same;
 
+-- A table that was dropped and restored
+SELECT id AS dropped FROM proxima.describe('metric_ip') \gset
+DROP TABLE metric_ip;
+CREATE TABLE metric_ip (LIKE other INCLUDING ALL);
+CREATE TRIGGER proxima_collection BEFORE UPDATE ON metric_ip FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'dropped');
+SELECT proxima.register_collection('metric_ip') = :'dropped' AS same;
+
 -- What is refused
 SELECT call, try('SELECT proxima.create_collection(' || call || ')') FROM unnest(ARRAY[
 	$$'bad', 0$$, $$'bad', 16001$$, $$'bad', NULL$$, $$'bad', 3, 'manhattan'$$, $$'bad', 3, NULL$$, $$'bad', 3, 'l2', 'btree'$$,

@@ -159,6 +159,10 @@ SELECT regexp_replace(try(format('DELETE FROM proxima.collection_registry WHERE 
 INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (gen_random_uuid(), 'regress_proxima_tenant2.mine', 'l2');
 INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (gen_random_uuid(), '4294967295', 'l2');
 RESET ROLE;
+SET ROLE regress_proxima_tenant1;
+CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON regress_proxima_tenant1.mine FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'theirs');
+SELECT proxima.register_collection('regress_proxima_tenant1.mine') = :'theirs' AS taken;
+RESET ROLE;
 DELETE FROM proxima.collection_registry WHERE id = :'theirs';
 
 -- With fewer rights on the table: what needs which
