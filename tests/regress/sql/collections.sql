@@ -22,7 +22,7 @@ SELECT attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin,
 FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 WHERE attrelid = 'docs'::regclass AND attnum > 0 ORDER BY attnum;
 SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'docs'::regclass ORDER BY 1;
-SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'docs'::regclass ORDER BY 1;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'docs'::regclass AND contype <> 'n' ORDER BY 1;
 SELECT replace(pg_get_triggerdef(oid), :'docs', 'UUID') FROM pg_trigger WHERE tgrelid = 'docs'::regclass;
 SELECT obj_description('docs'::regclass);
 SELECT schema, name, owner, element, dimension, metric, index_method, index, options, rows, pending_rows, segments, last_flush

@@ -102,7 +102,6 @@ SELECT proxima.count_rows('shared') AS all_rows;
 
 -- Ten collections in ten schemas, of one name
 SELECT count(try(format('CREATE SCHEMA %I AUTHORIZATION %I', tenant(n), tenant(n)))) FROM generate_series(1, 10) n;
-REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 SELECT each_tenant($$SELECT proxima.create_collection('mine', 70, schema => tenant($1))$$);
 SELECT each_tenant($$INSERT INTO seen SELECT $1, 'fill', fill($1, format('%I.mine', tenant($1)))$$);
 SELECT what, answer, count(*) FROM seen GROUP BY what, answer;
