@@ -4,7 +4,7 @@ mod common;
 
 use ann::Metric;
 use ann::search::{Continuation, Effort, Stream};
-use common::{Clock, Index, Value, values_of};
+use common::{Clock, Index, Random, Value, values_of};
 use kernels::Encoding;
 use pages::check::check;
 use pages::format::meta::ListOptions;
@@ -104,6 +104,25 @@ fn layouts(lists: Navigator) -> Vec<Vec<(usize, Navigator)>> {
     ]
 }
 
+/// Groups so tight, for the distances between them, that neither 1-bit codes nor the builder's int8 codes tell the rows
+/// of one apart: the effort follows.
+#[test]
+fn rows_of_tight_groups_are_found() {
+    let mut random = Random(11);
+    let centers: Vec<Vec<f32>> = (0..8).map(|_| (0..128).map(|_| random.normal()).collect()).collect();
+    let all: Vec<Value> = (0..3_230)
+        .map(|row| centers[row % 8].iter().map(|c| c + 0.02 * random.normal()).collect())
+        .map(Value::Dense)
+        .collect();
+    let (rows, queries) = all.split_at(3_200);
+    let case = (Element::Float4, Metric::L2, 128);
+    let mut low = Vec::new();
+    for navigator in [Graph, Flat, lists(case.0)] {
+        low.extend(low_at_defaults(case, rows, queries, &[(3_200, navigator)]));
+    }
+    assert!(low.is_empty(), "{}", low.join("\n"));
+}
+
 /// What is below the recall that is promised.
 fn low_recall(
     case: (Element, Metric, usize),
@@ -117,9 +136,30 @@ fn low_recall(
     let default = calibrated(&index, &queries[0], 0.95);
     // In few dimensions the largest products are with rows unlike the query: calibration sees less of that.
     let least = if case.1 == Metric::InnerProduct { 0.93 } else { 0.95 };
+    low_by(&index, case, (rows, queries, layout), &[(default, least), (Effort::Pool { ef: 120 }, 0.93)])
+}
+
+/// The same with defaults only.
+fn low_at_defaults(
+    case: (Element, Metric, usize),
+    rows: &[Value],
+    queries: &[Value],
+    layout: &[(usize, Navigator)],
+) -> Vec<String> {
+    let index = build(case, rows, layout);
+    let default = calibrated(&index, &queries[0], 0.95);
+    low_by(&index, case, (rows, queries, layout), &[(default, 0.95)])
+}
+
+fn low_by(
+    index: &Index,
+    case: (Element, Metric, usize),
+    (rows, queries, layout): (&[Value], &[Value], &[(usize, Navigator)]),
+    efforts: &[(Effort, f64)],
+) -> Vec<String> {
     let mut low = Vec::new();
-    for (effort, least) in [(default, least), (Effort::Pool { ef: 120 }, 0.93)] {
-        let recall = recall(&index, case.1, rows, queries, effort);
+    for &(effort, least) in efforts {
+        let recall = recall(index, case.1, rows, queries, effort);
         if recall < least {
             low.push(format!("{case:?} {layout:?} {effort:?}: {recall}"));
         }

@@ -39,5 +39,6 @@ pub use params::{Params, working_bytes};
 pub use walk::best_first;
 
 pub(crate) use copies::group;
-pub(crate) use leaders::{Clusters, Leaders, Training, mix, sample};
+pub use leaders::mix;
+pub(crate) use leaders::{Clusters, Leaders, Training, sample};
 pub(crate) use reservoir::Reservoirs;

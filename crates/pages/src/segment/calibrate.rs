@@ -9,11 +9,15 @@
 //!
 //! A flat segment's searches meet every estimate, so what they miss follows from the estimates of the rows in the
 //! answer: nothing is searched, and the curve is known before the pages are written.
+//!
+//! Where rows lie in groups so tight that codes hardly tell the rows of one apart, two things are wider: more candidates
+//! are ranked exactly, because the builder's distances do not tell which are nearest, and the factors go on, because
+//! estimates do not either.
 
 use std::ops::Range;
 
 use ann::Metric;
-use ann::build::{BuildError, Control, Rows, Space as BuildSpace};
+use ann::build::{BuildError, Control, Rows, Space as BuildSpace, mix};
 use ann::recall::{self, Queries};
 use ann::search::{Continuation, Effort, Graph, Hop, Measured, Stream};
 use kernels::Encoding;
@@ -41,9 +45,20 @@ const TRUTH_CANDIDATES: usize = 40;
 const TRUTH_CANDIDATES_ROUGH: usize = 160;
 /// Results that recall is measured on.
 const RESULTS: usize = 10;
+/// The same at most, where 40 do not hold the nearest.
+const TRUTH_CANDIDATES_MAX: usize = 2560;
+/// Share of the nearest rows that may be in the second half of the candidates, one in so many, before there are more:
+/// those in the half behind it are missing.
+const LATE_SHARE: usize = 50;
 /// Factors that are tried, ascending; the search ends when nearly everything is found.
 const GAMMAS: [f32; CURVE_POINTS] =
     [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
+/// Factors that are tried where these find less than this recall; and hops of a search, on average, that are too many to
+/// go on.
+const GAMMAS_WIDE: [f32; 7] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, GAMMA_MAX];
+const GAMMA_MAX: f32 = 1000.0;
+const ENOUGH_AT_LAST: f32 = 0.98;
+const HOPS_MAX: u64 = 3000;
 /// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
 const MISSES_ESTIMATED: f32 = 0.4;
 const MISSES_EXACT: f32 = 0.7;
@@ -68,10 +83,12 @@ pub fn sample_of_lists(nodes: &EncodedNodes) -> Vec<u32> {
     every(nodes, SAMPLE_ROWS)
 }
 
-/// At most `rows` of the nodes, at even distances.
+/// At most `rows` of the nodes, one of each of as many even stretches: a random one, because rows may come in turns.
 fn every(nodes: &EncodedNodes, rows: usize) -> Vec<u32> {
-    let step = nodes.count().div_ceil(rows).max(1);
-    (0..nodes.count() as u32).step_by(step).collect()
+    let count = nodes.count();
+    let step = count.div_ceil(rows).max(1);
+    let of_stretch = |first: usize| first + mix(first as u64, 0) as usize % step.min(count - first);
+    (0..count).step_by(step).map(|first| of_stretch(first) as u32).collect()
 }
 
 /// Candidates that a [`Truth`] should have.
@@ -102,12 +119,51 @@ pub fn truth(
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
     let sample = sample(nodes);
     let queries = sample_queries(space, nodes, &sample);
-    let neighbors = recall::exact_neighbors(&rows, build_space, &queries, truth_candidates(space), control)?;
-    let truth = |(node, near): (u32, Vec<(u32, u32)>)| Truth {
-        node,
-        candidates: near.into_iter().map(|(_, row)| row).collect(),
-    };
-    Ok(sample.into_iter().zip(neighbors).map(truth).collect())
+    truth_of(space, (nodes, &rows), build_space, (&sample, &queries), control)
+}
+
+/// The same for nodes and their codes, and a sample and its codes; as many candidates as hold the nearest.
+///
+/// # Errors
+/// If cancelled.
+pub fn truth_of(
+    space: &Space,
+    (nodes, rows): (&EncodedNodes, &Rows<'_>),
+    build_space: BuildSpace,
+    (sample, queries): (&[u32], &Queries),
+    control: &Control,
+) -> Result<Vec<Truth>, BuildError> {
+    let mut candidates = truth_candidates(space);
+    loop {
+        let neighbors = recall::exact_neighbors(rows, build_space, queries, candidates, control)?;
+        let truth = |(&node, near): (&u32, Vec<(u32, u32)>)| Truth {
+            node,
+            candidates: near.into_iter().map(|(_, row)| row).collect(),
+        };
+        let truth: Vec<Truth> = sample.iter().zip(neighbors).map(truth).collect();
+        if candidates >= TRUTH_CANDIDATES_MAX.min(rows.count) || hold_the_nearest(space, nodes, &truth) {
+            return Ok(truth);
+        }
+        candidates *= 4;
+    }
+}
+
+/// Whether the nearest rows, by own vectors, are so early among the candidates that few can be missing.
+fn hold_the_nearest(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> bool {
+    if nodes.plan.own().is_rough() {
+        // These tell less than the builder's distances.
+        return true;
+    }
+    let (mut late, mut all) = (0, 0);
+    for sample in truth.iter().filter(|sample| sample.candidates.len() > 2 * RESULTS) {
+        let Some(query) = row_query(space, nodes, sample.node) else { continue };
+        let query = SegmentQuery::new(space, &query, nodes.plan.own(), &nodes.centroid, nodes.norm_max);
+        let early = &sample.candidates[..sample.candidates.len() / 2];
+        let nearest = nearest(nodes, sample, &query);
+        late += nearest[..RESULTS].iter().filter(|(_, node)| !early.contains(node)).count();
+        all += RESULTS;
+    }
+    late * LATE_SHARE <= all
 }
 
 /// The recall curve of a flat segment.
@@ -127,7 +183,7 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<Cu
     if ratios.is_empty() {
         return curve;
     }
-    for gamma in GAMMAS {
+    for gamma in GAMMAS.into_iter().chain(GAMMAS_WIDE) {
         let recall = ratios.iter().filter(|&&ratio| ratio <= gamma).count() as f32 / ratios.len() as f32;
         curve.push(CurvePoint { recall, gamma });
         if is_enough(&curve) {
@@ -223,16 +279,18 @@ pub fn measure<P: Pager>(
     if samples.is_empty() {
         return Ok(curve);
     }
-    for gamma in GAMMAS {
-        let mut found = 0;
+    for gamma in GAMMAS.into_iter().chain(GAMMAS_WIDE) {
+        let (mut found, mut hops) = (0, 0);
         for (id, query, bound) in &samples {
             let graph = SegmentReader::new(pager, space, state, query);
             let node = is_exact(&state.header).then_some(*id);
-            found += count_found(WithoutNode { graph, node }, *id, gamma, *bound)?;
+            let mut graph = WithoutNode { graph, node, hops: 0 };
+            found += count_found(&mut graph, *id, gamma, *bound)?;
+            hops += graph.hops;
         }
         let recall = found as f32 / (samples.len() * RESULTS) as f32;
         curve.push(CurvePoint { recall, gamma });
-        if is_enough(&curve) {
+        if is_enough(&curve) || hops > HOPS_MAX * samples.len() as u64 {
             break;
         }
     }
@@ -241,6 +299,9 @@ pub fn measure<P: Pager>(
 
 /// Whether a curve needs no further point.
 fn is_enough(curve: &[CurvePoint]) -> bool {
+    if curve.len() >= GAMMAS.len() {
+        return curve.last().is_none_or(|last| last.recall >= ENOUGH_AT_LAST);
+    }
     match curve {
         [.., a, b, last] if a.recall == last.recall && b.recall == last.recall => {
             last.recall >= ENOUGH_IF_FLAT
@@ -304,6 +365,8 @@ struct WithoutNode<'a, P> {
     graph: SegmentReader<'a, P>,
     /// None: all nodes are there.
     node: Option<u32>,
+    /// Nodes that were expanded.
+    hops: u64,
 }
 
 /// Whether hops learn exact distances of all neighbors.
@@ -327,6 +390,7 @@ impl<P: Pager> Graph for WithoutNode<'_, P> {
     }
 
     fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
+        self.hops += 1;
         self.graph.expand(id, hop)?;
         hop.candidates.retain(|candidate| Some(candidate.1) != self.node);
         hop.measured.retain(|element| Some(element.id) != self.node);
@@ -348,7 +412,7 @@ impl<P: Pager> Graph for WithoutNode<'_, P> {
 }
 
 fn count_found<P: Pager>(
-    mut graph: WithoutNode<'_, P>,
+    graph: &mut WithoutNode<'_, P>,
     own_id: u32,
     gamma: f32,
     bound: f32,
@@ -357,7 +421,7 @@ fn count_found<P: Pager>(
     let mut stream = Stream::new(Effort::Adaptive { gamma, expansions_min: 0 }, rules);
     let (mut offered, mut found) = (0, 0);
     while offered < RESULTS {
-        let Some(element) = stream.next(&mut graph)? else { break };
+        let Some(element) = stream.next(graph)? else { break };
         if element.id == own_id {
             continue;
         }
@@ -374,8 +438,9 @@ pub fn store_listed(header: &mut SegmentHeader, curve: &[CurvePoint]) {
     header.list_curve[..count].copy_from_slice(&curve[..count]);
 }
 
-/// Stores a curve in a header.
+/// Stores a curve in a header; of a long one the end, since for less recall more effort does no harm.
 pub fn store(header: &mut SegmentHeader, curve: &[CurvePoint]) {
+    let curve = &curve[curve.len().saturating_sub(CURVE_POINTS)..];
     header.curve_count = curve.len().min(CURVE_POINTS) as u32;
     header.curve[..header.curve_count as usize].copy_from_slice(&curve[..header.curve_count as usize]);
 }
@@ -409,5 +474,5 @@ pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
     let misses = if is_exact(header) { MISSES_EXACT } else { MISSES_ESTIMATED };
     let target = 1.0 - (1.0 - target) * misses;
     let gamma = interpolated(curve, target).unwrap_or(1.2);
-    if gamma.is_finite() { gamma.clamp(1.0, 16.0) } else { 1.2 }
+    if gamma.is_finite() { gamma.clamp(1.0, GAMMA_MAX) } else { 1.2 }
 }

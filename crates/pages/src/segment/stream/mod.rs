@@ -170,7 +170,7 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         let trained = workers.run(|control| sample.train(space, wanted, options.seed, control))?;
         self.growing = Some(Growing {
             layout: Layout::of(trained.frame.plan),
-            truths: Truths::new(space, &trained),
+            truths: Truths::new(&trained),
             trained,
             rows: 0,
             norm_max: 0.0,

@@ -10,9 +10,14 @@ use super::Frame;
 use crate::format::segment::TidEntry;
 use crate::plan::NodePlan;
 use crate::segment::build::build_space;
-use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidates};
+use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidates, truth_of};
 use crate::segment::encode::{EncodedNodes, Loader, code_hash, encode_lists, train_lists};
 use crate::space::Space;
+
+/// How many times the candidates of a sample all rows need, where the sample needs many; and the most: they are kept with
+/// their codes.
+const MORE_CANDIDATES: usize = 4;
+const CANDIDATES_MAX: usize = 640;
 
 /// Rows that lists are trained on.
 pub(super) struct Sample {
@@ -64,6 +69,7 @@ impl Sample {
         let assigner = Assigner::new(&centroids);
         let lists = encode_lists(space, &frame, &centroids);
         let chosen = sample_of_lists(&first);
+        let candidates = candidates(space, (&first, &rows), &chosen, control)?;
         first.keep(&chosen);
         first.bytes = Queries::of_rows(&rows, &chosen).codes;
         let chosen_rows = Rows { codes: &first.bytes, dim, count: chosen.len() };
@@ -75,11 +81,28 @@ impl Sample {
             query_of: (0..).zip(&chosen).map(query_of).collect(),
             query_lists: nearest.iter().map(|nearest| nearest.list).collect(),
             query_nodes: first,
+            candidates,
             frame,
             assigner,
             lists,
         })
     }
+}
+
+/// Candidates that hold the nearest of all rows: more than the first batch needs if it needs many, because there are more
+/// rows to be taken for nearest.
+fn candidates(
+    space: &Space,
+    (first, rows): (&EncodedNodes, &Rows<'_>),
+    chosen: &[u32],
+    control: &Control,
+) -> Result<usize, BuildError> {
+    let rows = Rows { codes: &rows.codes[..first.count() * rows.dim], count: first.count(), ..*rows };
+    let queries = Queries::of_rows(&rows, chosen);
+    let truth = truth_of(space, (first, &rows), build_space(space), (chosen, &queries), control)?;
+    let needed = truth.iter().map(|truth| truth.candidates.len()).max().unwrap_or(0);
+    let usual = truth_candidates(space);
+    Ok(if needed > usual { (needed * MORE_CANDIDATES).min(CANDIDATES_MAX) } else { usual })
 }
 
 /// Where a row is in the heap.
@@ -97,6 +120,8 @@ pub(super) struct Trained {
     pub query_nodes: EncodedNodes,
     /// Their lists.
     pub query_lists: Vec<u32>,
+    /// Candidates for each of them.
+    pub candidates: usize,
     queries: Queries,
     query_of: HashMap<(u32, u16), u32>,
 }
@@ -126,8 +151,7 @@ impl Trained {
                 queries.rows[query as usize] = row;
             }
         }
-        let candidates = truth_candidates(space);
-        let near = recall::exact_neighbors(&rows, build_space(space), &queries, candidates, control)?;
+        let near = recall::exact_neighbors(&rows, build_space(space), &queries, self.candidates, control)?;
         let hash = |row| code_hash(nodes.own_of(row), nodes.scales[row]);
         Ok(Batch {
             lists: nearest.iter().map(|nearest| nearest.list).collect(),

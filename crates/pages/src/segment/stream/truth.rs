@@ -2,9 +2,8 @@
 
 use super::train::{Batch, Trained};
 use crate::plan::OwnCode;
-use crate::segment::calibrate::{Truth, truth_candidates};
+use crate::segment::calibrate::Truth;
 use crate::segment::encode::{EncodedNodes, code_hash};
-use crate::space::Space;
 
 /// A row that may be among the nearest of a query.
 struct Candidate {
@@ -54,11 +53,11 @@ pub(super) struct Truths {
 }
 
 impl Truths {
-    pub fn new(space: &Space, trained: &Trained) -> Self {
+    pub fn new(trained: &Trained) -> Self {
         let nodes = &trained.query_nodes;
         let hash = |node| code_hash(nodes.own_of(node), nodes.scales[node]);
         Self {
-            candidates: truth_candidates(space),
+            candidates: trained.candidates,
             hashes: (0..nodes.count()).map(hash).collect(),
             best: (0..nodes.count()).map(|_| Vec::new()).collect(),
         }
