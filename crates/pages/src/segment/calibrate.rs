@@ -34,7 +34,7 @@ use crate::space::{Query, SegmentQuery, Space};
 
 /// Rows that are searched for; fewer when sparse vectors are longer than [`SAMPLE_BYTES`] on average, because the
 /// time of a search grows with them.
-const SAMPLE_ROWS: usize = 200;
+const SAMPLE_ROWS: usize = 500;
 const SAMPLE_ROWS_MIN: usize = 8;
 const SAMPLE_BYTES: usize = 2000;
 /// The same for flat segments, each of which is a small part of its index.
@@ -58,9 +58,9 @@ const GAMMAS: [f32; CURVE_POINTS] =
 const GAMMAS_WIDE: [f32; 7] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, GAMMA_MAX];
 const GAMMA_MAX: f32 = 1000.0;
 const ENOUGH_AT_LAST: f32 = 0.98;
-const HOPS_MAX: u64 = 3000;
+const HOPS_MAX: u64 = 1000;
 /// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
-const MISSES_ESTIMATED: f32 = 0.4;
+const MISSES_ESTIMATED: f32 = 0.3;
 const MISSES_EXACT: f32 = 0.7;
 /// Share of the allowed misses that may lie in lists that are not read.
 const MISSES_LISTED: f32 = 0.4;
