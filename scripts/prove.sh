@@ -15,6 +15,8 @@ modules=$(dirname "$("$pg_config" --pgxs)")/../test/perl
 work=$(as_server_user mktemp -d /tmp/proxima-tap.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cp -r "$root/tests/t" "$work/t"
+# Its examples are tested.
+cp "$root/README.md" "$work"
 mkdir "$work/output"
 chmod -R a+rX "$work/t"
 [ "$(id -u)" != 0 ] || chown postgres: "$work/output"

@@ -52,8 +52,8 @@ install_script() {
 }
 
 # What the parts become where pgvector's objects are there already: functions are replaced; types, operators, casts,
-# aggregates, operator classes and access methods stay as they are. The access method ivf is not pgvector's. A statement
-# ends with a semicolon at the end of a line, outside of \$tag\$ quotes.
+# aggregates, operator classes and access methods stay as they are. The access method ivf is not pgvector's, nor are the
+# types of the schema proxima. A statement ends with a semicolon at the end of a line, outside of \$tag\$ quotes.
 in_place() {
 	awk '
 		{
@@ -66,7 +66,8 @@ in_place() {
 			if (start == "" || quoted || $0 !~ /;$/)
 				next
 			if (start ~ /^CREATE (TYPE|CAST|OPERATOR|AGGREGATE|ACCESS METHOD) / &&
-				statement !~ /\n?CREATE ACCESS METHOD ivf / && statement !~ / USING ivf /)
+				statement !~ /\n?CREATE ACCESS METHOD ivf / && statement !~ / USING ivf / &&
+				statement !~ /\n?CREATE (TYPE |CAST \(|CAST \(oid AS )proxima\./)
 				statement = ""
 			else if (start ~ /^CREATE FUNCTION /)
 				sub(/CREATE FUNCTION /, "CREATE OR REPLACE FUNCTION ", statement)

@@ -97,6 +97,12 @@ pub enum TypeError {
     SupportFunction {
         function: &'static str,
     },
+    /// A filter that is none.
+    Filter {
+        /// In the database's encoding; empty: the whole.
+        key: &'static CStr,
+        problem: filter::Problem,
+    },
 }
 
 impl TypeError {
@@ -113,6 +119,13 @@ impl TypeError {
             Self::OutOfRange { type_name, literal } => {
                 let end = format!("\" is out of range for type {type_name}");
                 [c"\"", *literal, report::copied(end.as_bytes())]
+            }
+            Self::Filter { key, problem } if key.is_empty() => {
+                whole(format!("invalid filter: {}", problem.text()))
+            }
+            Self::Filter { key, problem } => {
+                let end = format!("\": {}", problem.text());
+                [c"invalid filter at key \"", *key, report::copied(end.as_bytes())]
             }
             other => whole(other.message()),
         };
@@ -150,9 +163,10 @@ impl TypeError {
             Self::OutOfRange { .. } | Self::Overflow | Self::Underflow => {
                 Code::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
             }
-            Self::TypmodCount | Self::TypmodTooSmall { .. } | Self::TypmodTooLarge { .. } => {
-                Code::ERRCODE_INVALID_PARAMETER_VALUE
-            }
+            Self::TypmodCount
+            | Self::TypmodTooSmall { .. }
+            | Self::TypmodTooLarge { .. }
+            | Self::Filter { .. } => Code::ERRCODE_INVALID_PARAMETER_VALUE,
             Self::ArrayNulls => Code::ERRCODE_NULL_VALUE_NOT_ALLOWED,
             Self::Corrupted { .. } | Self::CorruptedIndex => Code::ERRCODE_DATA_CORRUPTED,
             Self::StateArray { .. } => Code::ERRCODE_INTERNAL_ERROR,
@@ -175,7 +189,7 @@ impl TypeError {
             Self::NotANumber { type_name } => format!("NaN not allowed in {type_name}"),
             Self::Infinite { type_name } => format!("infinite value not allowed in {type_name}"),
             // Around a literal, which `report` quotes.
-            Self::Syntax { .. } | Self::OutOfRange { .. } => String::new(),
+            Self::Syntax { .. } | Self::OutOfRange { .. } | Self::Filter { .. } => String::new(),
             Self::TypmodCount => "invalid type modifier".into(),
             Self::TypmodTooSmall { type_name } => {
                 format!("dimensions for type {type_name} must be at least 1")

@@ -4,6 +4,7 @@
 #![allow(unsafe_code, reason = "this package is the PostgreSQL side; each unsafe block says why it holds")]
 
 mod am;
+mod collection;
 mod error;
 mod guc;
 mod inspect;

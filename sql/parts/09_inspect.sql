@@ -4,11 +4,10 @@ CREATE FUNCTION proxima.index_info(index regclass) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'proxima_index_info' LANGUAGE C STABLE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION proxima.index_info(regclass) IS 'what an index of proxima is made of';
 
+-- It asks itself who calls it: who may maintain the index, or has pg_stat_scan_tables.
 CREATE FUNCTION proxima.index_stats(index regclass) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'proxima_index_stats' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;
 COMMENT ON FUNCTION proxima.index_stats(regclass) IS 'how many rows of an index are in segments, pending and dead';
-REVOKE EXECUTE ON FUNCTION proxima.index_stats(regclass) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION proxima.index_stats(regclass) TO pg_stat_scan_tables;
 
 CREATE FUNCTION proxima.check_index(index regclass) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'proxima_check_index' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED;

@@ -5,6 +5,7 @@ use std::ffi::CString;
 
 use pgrx::pg_sys::Datum;
 
+use super::datum::Call;
 use super::report::copied;
 
 /// Bytes that one printed float4 may need: FLOAT_SHORTEST_DECIMAL_LEN.
@@ -102,10 +103,33 @@ pub fn f32_text(value: f32) -> &'static CStr {
 }
 
 /// A new `text` value.
-pub fn text_datum(text: &str) -> Datum {
+pub fn text_datum(text: impl AsRef<[u8]>) -> Datum {
+    let text = text.as_ref();
     let (datum, bytes) = super::datum::allocate_varlena(4 + text.len());
-    bytes[4..].copy_from_slice(text.as_bytes());
+    bytes[4..].copy_from_slice(text);
     datum
+}
+
+/// What PostgreSQL prints for argument `n`, declared `jsonb`.
+pub fn jsonb_text(call: Call<'_>, n: usize) -> &'static CStr {
+    // SAFETY: jsonb_out takes one jsonb, and returns a new C string that is not null or raises.
+    unsafe {
+        let text = pgrx::direct_function_call_as_datum(pgrx::pg_sys::jsonb_out, &[Some(call.datum(n))]);
+        CStr::from_ptr(text.expect("jsonb_out returns a string").cast_mut_ptr())
+    }
+}
+
+/// The relation of a name that may be qualified and quoted, as regclass prints it; 0 if there is none. A number, which
+/// is what regclass prints for none, is none.
+pub fn relation_of_name(name: &CStr) -> u32 {
+    let bytes = name.to_bytes();
+    if bytes == b"-" || bytes.iter().all(u8::is_ascii_digit) {
+        return 0;
+    }
+    let name = text_datum(bytes);
+    // SAFETY: to_regclass takes one text, and returns an OID, or null if there is no such relation.
+    let relation = unsafe { pgrx::direct_function_call_as_datum(pgrx::pg_sys::to_regclass, &[Some(name)]) };
+    relation.map_or(0, |oid| oid.value() as u32)
 }
 
 /// A new `jsonb` value. Raises PostgreSQL's error when `text` is not JSON.

@@ -409,8 +409,8 @@ mod tests {
         assert_eq!(shape(3072, residual(Encoding::I4)), Some((5, residual(Encoding::F16))));
         assert_eq!(shape(4096, residual(Encoding::I8)), Some((1, residual(Encoding::I8))));
         assert_eq!(shape(8064, residual(Encoding::I4)), Some((2, residual(Encoding::I8))));
-        assert_eq!(shape(8128, OwnCode::Sign).map(|shape| shape.1), Some(residual(Encoding::I4)));
-        assert_eq!(shape(8192, OwnCode::Sign), None);
+        assert_eq!(shape(8064, OwnCode::Sign).map(|shape| shape.1), Some(residual(Encoding::I8)));
+        assert_eq!(shape(8128, OwnCode::Sign), None);
         assert_eq!(shape(4096, residual(Encoding::F16)), None);
         assert_eq!(shape(64, OwnCode::Bits).map(|shape| shape.1), Some(OwnCode::Bits));
         assert_eq!(shape(512, OwnCode::Elsewhere), None);

@@ -94,7 +94,7 @@ fn versions_are_told_apart_in_one_place() {
 
 #[test]
 fn pure_crates_forbid_unsafe_code() {
-    for name in ["quant", "ann", "pages", "tidy"] {
+    for name in ["quant", "ann", "pages", "filter", "tidy"] {
         let lib = files(&format!("crates/{name}/src"), "lib.rs");
         assert!(lib.iter().any(|file| file.text.contains("#![forbid(unsafe_code)]")), "crates/{name}");
     }

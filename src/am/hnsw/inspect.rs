@@ -18,7 +18,7 @@ use crate::am::method::Method;
 use crate::error::{AccessError, IndexError};
 use crate::pg::buffer::BufferHints;
 use crate::pg::horizon::IndexHorizon;
-use crate::pg::time;
+use crate::pg::{compat, time};
 use crate::storage::RelationPager;
 
 /// An index that is open for inspection.
@@ -80,6 +80,13 @@ pub struct SegmentInfo {
     pub encoding: &'static str,
     /// Measured recall over stopping factor.
     pub curve: Vec<CurvePoint>,
+}
+
+/// Whether the user has the role that may ask for any table's statistics.
+fn may_scan_tables() -> bool {
+    let role = pg_sys::Oid::from(pg_sys::ROLE_PG_STAT_SCAN_TABLES);
+    // SAFETY: looks into catalogues, on the backend's main thread.
+    unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), role) }
 }
 
 /// Opens the index, hands it to `inspect`, closes it.
@@ -215,9 +222,14 @@ impl Inspected {
     /// back meanwhile may be counted twice or not at all.
     ///
     /// # Errors
-    /// If a page is damaged.
+    /// If a page is damaged, or the user may neither maintain the index nor look at all tables.
     pub fn stats(&self) -> Result<IndexStats, IndexError> {
         // SAFETY: the index is open while `self` lives.
+        let (table, name) = unsafe { ((*(*self.0).rd_index).indrelid, crate::pg::relation_name(self.0)) };
+        if !compat::may_maintain(table) && !may_scan_tables() {
+            return Err(IndexError::Access(AccessError::NotOwner { name }));
+        }
+        // SAFETY: as above.
         let open = unsafe { OpenIndex::new(self.0)? };
         // SAFETY: as above.
         let (pager, horizon, limits) = unsafe {

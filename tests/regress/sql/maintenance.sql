@@ -131,6 +131,8 @@ SELECT wide(1, 1000);
 SELECT cause, flushes BETWEEN 5 AND 20 AS some, kinds, all_rows FROM why('wide_v');
 SET proxima.pending_rows_limit = 0;
 SET proxima.flush_age = '1ms';
+-- Rows of before are to be old, too
+SELECT pg_sleep(0.01);
 SELECT wide(1001, 1001);
 SELECT pg_sleep(0.01);
 SELECT wide(1002, 1002);

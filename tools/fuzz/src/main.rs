@@ -9,9 +9,10 @@
 //! Each case depends on the seed and its own number only, so `--seed S --case N` repeats what a finding names.
 //! Finds the server through PGHOST, PGPORT and PGUSER; `scripts/fuzz.sh` gives it a private one. Each target works in
 //! a database of its own. Nothing here knows how the extension works: what must hold is said in SQL, or computed
-//! again from the rules of the text and binary forms (`model`).
+//! again from the rules of the text and binary forms (`model`) and of filters (`filter`).
 #![forbid(unsafe_code)]
 
+mod filter;
 mod literal;
 mod model;
 mod numbers;

@@ -2,6 +2,8 @@
 
 mod arrays;
 mod binary;
+mod collections;
+mod filters;
 mod functions;
 mod large;
 mod options;
@@ -39,7 +41,7 @@ pub trait Target {
 pub type Entry = (&'static str, fn() -> Box<dyn Target>);
 
 /// Every target by its name.
-pub static TARGETS: [Entry; 14] = [
+pub static TARGETS: [Entry; 16] = [
     ("vector_in", || Box::new(text::Text::new(Type::Vector))),
     ("halfvec_in", || Box::new(text::Text::new(Type::Halfvec))),
     ("sparsevec_in", || Box::new(text::Text::new(Type::Sparsevec))),
@@ -53,5 +55,7 @@ pub static TARGETS: [Entry; 14] = [
     ("functions", || Box::new(functions::Functions::default())),
     ("damaged", || Box::new(functions::Functions::damaged())),
     ("rows", || Box::new(rows::Rows)),
+    ("filters", || Box::new(filters::Filters::default())),
+    ("collections", || Box::new(collections::Collections)),
     ("large", || Box::new(large::Large)),
 ];

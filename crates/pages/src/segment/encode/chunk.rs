@@ -151,12 +151,13 @@ struct ChunkEncoder<'a> {
     plan: NodePlan,
     centroid: &'a [f32],
     code: ByteCode,
+    /// Whether int8 codes are all that is wanted.
+    is_only_bytes: bool,
     control: &'a Control,
 }
 
-/// Rows of one chunk and where their codes go.
-struct ChunkOut<'a> {
-    chunk: Chunk,
+/// Where the codes of a chunk's rows go.
+struct ChunkRows<'a> {
     own: &'a mut [u8],
     bytes: &'a mut [i8],
     scales: &'a mut [f32],
@@ -170,26 +171,30 @@ struct ChunkOut<'a> {
 pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control, nodes: &mut EncodedNodes) {
     let plan = nodes.plan;
     let centroid = &nodes.centroid;
-    let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, control };
+    // Whoever wants no more gives no room for more.
+    let is_only_bytes = nodes.bits.is_empty() && plan.is_inline();
+    let encoder = ChunkEncoder { space, plan, centroid, code: nodes.byte_code, is_only_bytes, control };
     let mut own = nodes.own.chunks_mut((CHUNK_ROWS * plan.own_bytes()).max(1));
     let mut bytes = nodes.bytes.chunks_mut(CHUNK_ROWS * nodes.byte_dim);
     let mut scales = nodes.scales.chunks_mut(CHUNK_ROWS);
     let mut errors = nodes.errors.chunks_mut(CHUNK_ROWS);
     let mut bits = nodes.bits.chunks_mut(CHUNK_ROWS * plan.code_bytes());
     let mut factors = nodes.factors.chunks_mut(CHUNK_ROWS);
-    let outs: Vec<ChunkOut<'_>> = chunks
+    let outs: Vec<(Chunk, ChunkRows<'_>)> = chunks
         .into_iter()
-        .map(|chunk| ChunkOut {
-            chunk,
-            own: own.next().unwrap_or_default(),
-            bytes: bytes.next().unwrap_or_default(),
-            scales: scales.next().unwrap_or_default(),
-            errors: errors.next().unwrap_or_default(),
-            bits: bits.next().unwrap_or_default(),
-            factors: factors.next().unwrap_or_default(),
+        .map(|chunk| {
+            let out = ChunkRows {
+                own: own.next().unwrap_or_default(),
+                bytes: bytes.next().unwrap_or_default(),
+                scales: scales.next().unwrap_or_default(),
+                errors: errors.next().unwrap_or_default(),
+                bits: bits.next().unwrap_or_default(),
+                factors: factors.next().unwrap_or_default(),
+            };
+            (chunk, out)
         })
         .collect();
-    let rest: Vec<Chunk> = outs.into_par_iter().map(|out| encoder.encode(out)).collect();
+    let rest: Vec<Chunk> = outs.into_par_iter().map(|(chunk, out)| encoder.encode(chunk, out)).collect();
     nodes.own.reserve_exact(rest.iter().map(|chunk| chunk.stored.len()).sum());
     for chunk in rest {
         let start = nodes.own.len();
@@ -202,24 +207,23 @@ pub(super) fn encode_chunks(space: &Space, chunks: Vec<Chunk>, control: &Control
 
 impl ChunkEncoder<'_> {
     /// Encodes a chunk; returns it without what is not needed any more.
-    fn encode(&self, mut out: ChunkOut<'_>) -> Chunk {
+    fn encode(&self, chunk: Chunk, mut out: ChunkRows<'_>) -> Chunk {
         if check_cancel(self.control).is_err() {
             return Chunk::default();
         }
         let mut residual = vec![0.0; self.space.padded_dim()];
-        for row in 0..out.chunk.rows(self.space) {
+        for row in 0..chunk.rows(self.space) {
             match self.plan.own() {
-                OwnCode::Bits => self.encode_bits(&mut out, row),
+                OwnCode::Bits => self.encode_bits(chunk.stored(row), &mut out, row),
                 OwnCode::Elsewhere | OwnCode::Residual(_) | OwnCode::Sign => {
-                    self.encode_residual(&mut out, row, &mut residual);
+                    self.encode_residual(&chunk, &mut out, row, &mut residual);
                 }
             }
         }
-        Chunk { floats: Vec::new(), ..out.chunk }
+        Chunk { floats: Vec::new(), ..chunk }
     }
 
-    fn encode_bits(&self, out: &mut ChunkOut<'_>, row: usize) {
-        let bits = out.chunk.stored(row);
+    fn encode_bits(&self, bits: &[u8], out: &mut ChunkRows<'_>, row: usize) {
         let byte_dim = out.bytes.len() / out.scales.len();
         let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
         let code = if self.space.metric() == Metric::Jaccard {
@@ -233,18 +237,29 @@ impl ChunkEncoder<'_> {
             let byte = &mut bytes[at / shared];
             *byte = byte.saturating_add(code);
         }
-        if self.plan.is_inline() {
+        if self.plan.is_inline() && !self.is_only_bytes {
             let code_bytes = self.plan.code_bytes();
             out.bits[row * code_bytes..][..code_bytes].copy_from_slice(bits);
             out.factors[row] = rabitq::bit_factors();
         }
     }
 
-    fn encode_residual(&self, out: &mut ChunkOut<'_>, row: usize, residual: &mut [f32]) {
+    fn encode_residual(&self, chunk: &Chunk, out: &mut ChunkRows<'_>, row: usize, residual: &mut [f32]) {
         let byte_dim = out.bytes.len() / out.scales.len();
         let mut scratch = vec![0.0; self.space.width()];
-        let placed = out.chunk.placed(self.space, row, &mut scratch);
+        let placed = chunk.placed(self.space, row, &mut scratch);
         self.space.residual(placed, self.centroid, residual);
+        let carried = out.errors[row];
+        if !self.is_only_bytes {
+            self.encode_codes(out, row, residual);
+        }
+        restore_length(self.plan.own(), residual, carried);
+        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
+        self.code.write(residual, || space::norm(placed), bytes);
+    }
+
+    /// The own vector and the 1-bit code of a residual.
+    fn encode_codes(&self, out: &mut ChunkRows<'_>, row: usize, residual: &[f32]) {
         let own_code = self.plan.own();
         let carried = out.errors[row];
         match own_code {
@@ -274,9 +289,6 @@ impl ChunkEncoder<'_> {
             }
             out.factors[row] = factors(self.space, &encoded);
         }
-        restore_length(own_code, residual, carried);
-        let bytes = &mut out.bytes[row * byte_dim..][..byte_dim];
-        self.code.write(residual, || space::norm(placed), bytes);
     }
 }
 

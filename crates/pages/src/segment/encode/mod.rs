@@ -344,6 +344,30 @@ impl Loader {
         Ok(nodes)
     }
 
+    /// The int8 codes of all rows. Runs in the caller's rayon pool.
+    ///
+    /// # Errors
+    /// If `control` is cancelled.
+    pub fn encode_bytes(
+        self,
+        space: &Space,
+        frame: &Frame,
+        control: &Control,
+    ) -> Result<Vec<i8>, BuildError> {
+        let count = self.tids.len();
+        let mut errors = self.carried_errors;
+        errors.resize(count, 0.0);
+        let mut nodes = EncodedNodes {
+            scales: vec![0.0; count],
+            errors,
+            bytes: vec![0; count * frame.byte_dim],
+            ..EncodedNodes::empty(frame)
+        };
+        encode_chunks(space, self.chunks, control, &mut nodes);
+        check_cancel(control)?;
+        Ok(nodes.bytes)
+    }
+
     /// Encodes each row as a node of its own, by input order; the rows of the nodes are apart. Runs in the caller's
     /// rayon pool.
     ///

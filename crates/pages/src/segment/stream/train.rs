@@ -40,8 +40,7 @@ impl Sample {
 
     /// Adds a batch.
     pub fn add(&mut self, loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
-        let (nodes, _) = loader.encode_rows(space, &self.frame, control)?;
-        self.codes.extend_from_slice(&nodes.bytes);
+        self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
         Ok(())
     }
 
