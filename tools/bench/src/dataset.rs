@@ -1,4 +1,5 @@
-//! Data sets. Most are folders with base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, exact neighbors).
+//! Data sets. Most are folders with base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, exact
+//! neighbors).
 
 use std::error::Error;
 use std::ops::Range;

@@ -73,8 +73,8 @@ pub fn recall_over_speed(title: &str, all: &[Measured]) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes, ivfflat.probes; dashed: proxima.recall_target; rings: \
-         defaults</text>\n</svg>",
+        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes, ivfflat.probes; dashed: \
+         proxima.recall_target; rings: defaults</text>\n</svg>",
         HEIGHT - 10.0
     );
     svg

@@ -13,7 +13,7 @@ const SPEED_ROWS: usize = 100_000;
 /// Seconds that lists of a table of this size may take to build, on two cores.
 const BUILD_SECONDS: f64 = 25.0;
 const BUILD_SIZE: (usize, usize) = (1_000_000, 768);
-/// How much faster than pgvector's lists ours should be searched at that recall, and built with the same number of lists.
+/// How much faster than pgvector's lists ours should be searched at that recall, and built when there are as many.
 const SPEED_FACTOR: f64 = 10.0;
 const BUILD_FACTOR: f64 = 20.0;
 
