@@ -1,7 +1,7 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
 .PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
-	test-clients test-upgrade bench bench-live format test-pg17 test-pg18 test-pgvector fuzz fuzz-quick clean
+	test-clients test-upgrade bench bench-live bench-pgvector format test-pg17 test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
 	@sed -n 's/^\([a-z0-9-]*\): *## /  \1	/p' Makefile | expand -t 20
@@ -57,11 +57,14 @@ test-upgrade:   ## pgvector replaced in place, restored from dumps, copied from 
 test-pgvector:  ## pgvector's own tests against the extension under the name vector
 	@scripts/test-pgvector.sh
 
-bench:          ## recall, speed, size and build time on real embeddings
+bench:          ## recall, speed, size and build time; BENCH_ARGS="--generated 1000000x768 --kinds 'ivf, bits = 4'"
 	@scripts/bench.sh
 
 bench-live:     ## inserts, searches meanwhile, deletes, vacuum; BENCH_ARGS="--parts a,b --rows-scale 0.1"
 	@scripts/bench-live.sh
+
+bench-pgvector: ## our lists beside pgvector's ivfflat, taking turns on one server (PostgreSQL 18, as test-pg18)
+	@scripts/bench-pgvector.sh
 
 format:         ## format the sources, print FORMAT.md
 	@cargo fmt --all

@@ -2,8 +2,8 @@
 # The suites that need a server, against PostgreSQL MAJOR (17 or 18, the default) in a Debian of its own.
 #
 # The Debian lies in target/pgMAJOR-chroot and is made by the first run (2 GB, some minutes); what is built there goes
-# to target/pgMAJOR. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION and TAP work as in
-# theirs. DEBIAN_MIRROR chooses where packages come from; without it, this machine's own source does.
+# to target/pgMAJOR. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION, TAP and what bench.sh
+# knows work as in theirs. DEBIAN_MIRROR chooses where packages come from; without it, this machine's own source does.
 #
 # The mounts exist in a namespace of this script only, as do the processes: both vanish when it ends, however it
 # ends, and nobody else can follow a mount out of target.
@@ -76,12 +76,14 @@ make_debian() {
 
 run_suites() {
 	local -a suites
+	local folder
 	read -ra suites <<<"${SUITES:-build install installcheck isolation prove}"
 	mount_directory rw "$root"
 	mkdir -p "$target/pg$major"
 	mount_directory rw "$target/pg$major"
 	mount_directory ro "$CARGO_HOME"
 	mount_directory ro "$TOOLCHAIN" /opt/rust
+	for folder in ${BENCH_DATA:-}; do mount_directory ro "$folder"; done
 	inside env --chdir="$root" CARGO_NET_OFFLINE=true CARGO_TARGET_DIR="$target/pg$major" \
 		PG_CONFIG="/usr/lib/postgresql/$major/bin/pg_config" "$root/scripts/test.sh" "${suites[@]}"
 }
@@ -102,7 +104,8 @@ TOOLCHAIN=$(rustc --print sysroot)
 cargo fetch --locked --quiet
 mkdir -p "$target"
 settings=(CARGO_HOME="$CARGO_HOME" TOOLCHAIN="$TOOLCHAIN" CARGO_TARGET_DIR="$target")
-for name in MAJOR SUITES REGRESS ISOLATION TAP DEBIAN_MIRROR http_proxy https_proxy; do
+for name in MAJOR SUITES REGRESS ISOLATION TAP BENCH_DATA BENCH_ARGS KEEP_PGVECTOR SHARED_BUFFERS DEBIAN_MIRROR \
+	http_proxy https_proxy; do
 	[ -z "${!name:-}" ] || settings+=("$name=${!name}")
 done
 as_root env "${settings[@]}" unshare --mount --ipc --pid --fork --kill-child "$script" --isolated

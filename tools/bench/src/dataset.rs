@@ -1,6 +1,8 @@
-//! Data sets: folders with base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, exact neighbors).
+//! Data sets. Most are folders with base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, exact
+//! neighbors).
 
 use std::error::Error;
+use std::ops::Range;
 use std::path::Path;
 
 use half::f16;
@@ -22,16 +24,42 @@ impl<T> Matrix<T> {
     }
 }
 
+/// The vectors of a table, wherever they come from.
+pub trait Rows: Sync {
+    /// How many there are.
+    fn count(&self) -> usize;
+    /// Dimensions.
+    fn dim(&self) -> usize;
+    /// The rows with these numbers, one after the other. Those that are made come to lie in `space`.
+    fn batch<'a>(&'a self, numbers: Range<usize>, space: &'a mut Vec<f32>) -> &'a [f32];
+}
+
+impl Rows for Matrix<f32> {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn batch<'a>(&'a self, numbers: Range<usize>, _: &'a mut Vec<f32>) -> &'a [f32] {
+        &self.values[numbers.start * self.dim..numbers.end * self.dim]
+    }
+}
+
 /// Vectors, queries and exact answers.
-pub struct Dataset {
-    /// The folder's name.
+pub struct Dataset<R = Matrix<f32>> {
+    /// For headings and files.
     pub name: String,
     /// The vectors.
-    pub rows: Matrix<f32>,
+    pub rows: R,
     /// The queries.
     pub queries: Matrix<f32>,
     /// Row numbers by cosine distance, nearest first, for each query.
     pub truth: Matrix<i32>,
+    /// Whether the table keeps them within its rows, of whatever length (STORAGE PLAIN), instead of TOAST.
+    pub is_inline: bool,
 }
 
 impl Dataset {
@@ -47,6 +75,7 @@ impl Dataset {
             rows: read_npy(&folder.join("base.npy"), "<f2", 2, half)?,
             queries: read_npy(&folder.join("queries.npy"), "<f2", 2, half)?,
             truth: read_npy(&folder.join("gt_cos.npy"), "<i4", 4, int)?,
+            is_inline: false,
         })
     }
 }

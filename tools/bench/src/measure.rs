@@ -7,8 +7,14 @@ use std::time::Instant;
 
 use postgres::{Client, NoTls};
 
-use crate::dataset::{Dataset, Matrix};
-use crate::index::Method;
+use crate::dataset::{Dataset, Rows};
+use crate::index::{Kind, Library};
+
+/// The database of pgvector's indexes.
+const PGVECTOR: &str = "pgvector";
+
+/// Rows that are sent at once.
+const BATCH: usize = 1024;
 
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;
@@ -35,15 +41,13 @@ pub struct Point {
 }
 
 impl Effort {
-    /// Everything that is measured; recall targets only where the server knows them. The one that is left out is the
-    /// default.
-    pub fn all(client: &mut Client, method: Method) -> Vec<Self> {
+    /// Everything that is measured of an index. The recall target that is left out is the default.
+    pub fn all(kind: &Kind) -> Vec<Self> {
         let mut all = vec![Self::Defaults];
-        let has_targets = client.batch_execute("LOAD 'proxima'; SHOW proxima.recall_target").is_ok();
-        if has_targets {
+        if kind.library == Library::Proxima {
             all.extend([0.9, 0.99].map(Self::RecallTarget));
         }
-        let (setting, values) = method.effort();
+        let (setting, values) = kind.method.effort();
         all.extend(values.iter().map(|&value| Self::Explicit(setting, value)));
         all
     }
@@ -72,53 +76,93 @@ impl Effort {
 /// # Errors
 /// If there is no server.
 pub fn connect() -> Result<Client, Box<dyn Error>> {
-    connect_with("")
+    connect_with(&variable("PGDATABASE", "postgres"), "")
 }
 
-/// The same, to a schema of this name, which is made anew: tables that stand beside each other have the same names.
-///
-/// # Errors
-/// If there is no server.
-pub fn connect_to(schema: &str) -> Result<Client, Box<dyn Error>> {
-    let mut client = connect_with(&search_path(schema))?;
-    client.batch_execute(&format!(
-        "SET client_min_messages = warning; DROP SCHEMA IF EXISTS {schema} CASCADE"
-    ))?;
-    client.batch_execute(&format!("CREATE SCHEMA {schema}"))?;
-    Ok(client)
+fn variable(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
-/// The option of a connection that finds the tables of a schema.
-fn search_path(schema: &str) -> String {
-    format!("-c search_path={schema},public")
-}
-
-fn connect_with(options: &str) -> Result<Client, Box<dyn Error>> {
-    let value = |name: &str, default: &str| std::env::var(name).unwrap_or_else(|_| default.to_owned());
+fn connect_with(database: &str, options: &str) -> Result<Client, Box<dyn Error>> {
     let parameters = format!(
-        "host='{}' port='{}' user='{}' dbname='{}' options='{options}'",
-        value("PGHOST", "/var/run/postgresql"),
-        value("PGPORT", "5432"),
-        value("PGUSER", "postgres"),
-        value("PGDATABASE", "postgres")
+        "host='{}' port='{}' user='{}' dbname='{database}' options='{options}'",
+        variable("PGHOST", "/var/run/postgresql"),
+        variable("PGPORT", "5432"),
+        variable("PGUSER", "postgres"),
     );
     Ok(Client::connect(&parameters, NoTls)?)
+}
+
+/// Where an index is: tables that stand beside each other have the same names.
+pub struct Place {
+    database: String,
+    schema: String,
+}
+
+impl Place {
+    /// An empty schema of this name, in a database that has the library.
+    ///
+    /// # Errors
+    /// If there is no server, or it does not have the library.
+    pub fn make(library: Library, schema: String) -> Result<Self, Box<dyn Error>> {
+        let database = match library {
+            Library::Proxima => variable("PGDATABASE", "postgres"),
+            Library::Pgvector => pgvector_database()?,
+        };
+        let place = Self { database, schema };
+        let mut client = place.connect()?;
+        client.batch_execute("SET client_min_messages = warning")?;
+        client.batch_execute(&format!("DROP SCHEMA IF EXISTS {} CASCADE", place.schema))?;
+        client.batch_execute(&format!("CREATE SCHEMA {}", place.schema))?;
+        let has_vector = "SELECT to_regtype('vector') IS NOT NULL";
+        if library == Library::Proxima && !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
+            client.batch_execute("CREATE EXTENSION proxima SCHEMA public")?;
+        }
+        Ok(place)
+    }
+
+    /// Connects to it.
+    ///
+    /// # Errors
+    /// If there is no server.
+    pub fn connect(&self) -> Result<Client, Box<dyn Error>> {
+        connect_with(&self.database, &self.search_path())
+    }
+
+    /// The option of a connection that finds the tables.
+    fn search_path(&self) -> String {
+        format!("-c search_path={},public", self.schema)
+    }
+}
+
+/// Makes the database that has pgvector, unless it is there; returns its name.
+fn pgvector_database() -> Result<String, Box<dyn Error>> {
+    let mut client = connect()?;
+    if client.query_opt("SELECT FROM pg_database WHERE datname = $1", &[&PGVECTOR])?.is_none() {
+        client.batch_execute(&format!("CREATE DATABASE {PGVECTOR}"))?;
+        connect_with(PGVECTOR, "")?.batch_execute("CREATE EXTENSION vector")?;
+    }
+    // Proxima can be installed under that name.
+    let is_ours = "SELECT to_regnamespace('proxima') IS NOT NULL";
+    if connect_with(PGVECTOR, "")?.query_one(is_ours, &[])?.get(0) {
+        return Err("the extension vector of this server is not pgvector: make bench-pgvector has one".into());
+    }
+    Ok(PGVECTOR.to_owned())
 }
 
 /// Loads rows and queries; returns the seconds that the rows took.
 ///
 /// # Errors
 /// What the server raises.
-pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> {
-    let has_vector = "SELECT to_regtype('vector') IS NOT NULL";
-    if !client.query_one(has_vector, &[])?.get::<_, bool>(0) {
-        client.batch_execute("CREATE EXTENSION proxima SCHEMA public")?;
-    }
+pub fn load<R: Rows>(client: &mut Client, data: &Dataset<R>) -> Result<f64, Box<dyn Error>> {
     client.batch_execute(&format!(
         "CREATE TABLE items (id int PRIMARY KEY, embedding vector({dim}));
          CREATE TABLE queries (id int PRIMARY KEY, embedding vector({dim}));",
-        dim = data.rows.dim
+        dim = data.rows.dim()
     ))?;
+    if data.is_inline {
+        client.batch_execute("ALTER TABLE items ALTER embedding SET STORAGE PLAIN")?;
+    }
     let start = Instant::now();
     copy(client, "items", &data.rows)?;
     let seconds = start.elapsed().as_secs_f64();
@@ -128,21 +172,23 @@ pub fn load(client: &mut Client, data: &Dataset) -> Result<f64, Box<dyn Error>> 
     Ok(seconds)
 }
 
-fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<dyn Error>> {
+fn copy(client: &mut Client, table: &str, rows: &impl Rows) -> Result<(), Box<dyn Error>> {
     let mut writer = client.copy_in(&format!("COPY {table} FROM STDIN (FORMAT binary)"))?;
     let mut bytes = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0".to_vec();
-    for at in 0..rows.count {
-        bytes.extend(2i16.to_be_bytes());
-        bytes.extend(4i32.to_be_bytes());
-        bytes.extend((at as i32).to_be_bytes());
-        bytes.extend((4 + 4 * rows.dim as i32).to_be_bytes());
-        bytes.extend((rows.dim as i16).to_be_bytes());
-        bytes.extend([0; 2]);
-        rows.row(at).iter().for_each(|value| bytes.extend(value.to_be_bytes()));
-        if bytes.len() > 1 << 20 {
-            writer.write_all(&bytes)?;
-            bytes.clear();
+    let (dim, mut space) = (rows.dim(), Vec::new());
+    for first in (0..rows.count()).step_by(BATCH) {
+        let batch = rows.batch(first..rows.count().min(first + BATCH), &mut space);
+        for (at, row) in batch.chunks_exact(dim).enumerate() {
+            bytes.extend(2i16.to_be_bytes());
+            bytes.extend(4i32.to_be_bytes());
+            bytes.extend(((first + at) as i32).to_be_bytes());
+            bytes.extend((4 + 4 * dim as i32).to_be_bytes());
+            bytes.extend((dim as i16).to_be_bytes());
+            bytes.extend([0; 2]);
+            row.iter().for_each(|value| bytes.extend(value.to_be_bytes()));
         }
+        writer.write_all(&bytes)?;
+        bytes.clear();
     }
     bytes.extend((-1i16).to_be_bytes());
     writer.write_all(&bytes)?;
@@ -150,12 +196,13 @@ fn copy(client: &mut Client, table: &str, rows: &Matrix<f32>) -> Result<(), Box<
     Ok(())
 }
 
-/// Builds the index; returns the seconds.
+/// Builds the index with so much `maintenance_work_mem`; returns the seconds.
 ///
 /// # Errors
 /// What the server raises.
-pub fn build(client: &mut Client, create_index: &str) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("SET maintenance_work_mem = '2GB'")?;
+pub fn build(client: &mut Client, create_index: &str, memory: &str) -> Result<f64, Box<dyn Error>> {
+    client.batch_execute("DROP INDEX IF EXISTS items_embedding_idx")?;
+    client.batch_execute(&format!("SET maintenance_work_mem = '{memory}'"))?;
     client.batch_execute("CHECKPOINT")?;
     let start = Instant::now();
     client.batch_execute(create_index)?;
@@ -182,7 +229,7 @@ fn literal(vector: &[f32]) -> String {
 ///
 /// # Errors
 /// What the server raises.
-pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f64, Box<dyn Error>> {
+pub fn recall<R>(client: &mut Client, data: &Dataset<R>, effort: &Effort) -> Result<f64, Box<dyn Error>> {
     client.batch_execute("RESET ALL; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan")?;
     if let Some(setting) = effort.setting() {
         client.batch_execute(&format!("SET {setting}"))?;
@@ -202,7 +249,7 @@ pub fn recall(client: &mut Client, data: &Dataset, effort: &Effort) -> Result<f6
 ///
 /// # Errors
 /// What the server raises.
-pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dyn Error>> {
+pub fn latency<R>(client: &mut Client, data: &Dataset<R>) -> Result<(f64, f64), Box<dyn Error>> {
     let sql =
         "SELECT id FROM items ORDER BY embedding <=> (SELECT embedding FROM queries WHERE id = $1) LIMIT 10";
     let statement = client.prepare(sql)?;
@@ -220,11 +267,16 @@ pub fn latency(client: &mut Client, data: &Dataset) -> Result<(f64, f64), Box<dy
     Ok((times[times.len() / 2], times[times.len() * 99 / 100]))
 }
 
-/// Queries per second of one pgbench client with prepared statements, in a schema.
+/// Queries per second of one pgbench client with prepared statements.
 ///
 /// # Errors
 /// If pgbench fails.
-pub fn speed(data: &Dataset, schema: &str, effort: &Effort, seconds: u32) -> Result<f64, Box<dyn Error>> {
+pub fn speed<R>(
+    data: &Dataset<R>,
+    place: &Place,
+    effort: &Effort,
+    seconds: u32,
+) -> Result<f64, Box<dyn Error>> {
     let script = std::env::temp_dir().join(format!("proxima-bench-{}.sql", std::process::id()));
     std::fs::write(
         &script,
@@ -236,11 +288,12 @@ pub fn speed(data: &Dataset, schema: &str, effort: &Effort, seconds: u32) -> Res
     )?;
     let pgbench = std::env::var("PGBENCH").unwrap_or_else(|_| "pgbench".to_owned());
     let options = effort.setting().map_or_else(String::new, |setting| format!("-c {setting}"));
-    let path = search_path(schema);
+    let path = place.search_path();
     let output = Command::new(&pgbench)
         .args(["--no-vacuum", "--client=1", "--protocol=prepared", "--file"])
         .arg(&script)
         .arg(format!("--time={seconds}"))
+        .env("PGDATABASE", &place.database)
         .env("PGOPTIONS", format!("-c enable_seqscan=off {path} {options}"))
         .output()?;
     std::fs::remove_file(&script)?;

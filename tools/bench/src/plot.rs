@@ -13,7 +13,7 @@ const RIGHT: f64 = 700.0;
 const TOP: f64 = 48.0;
 const BOTTOM: f64 = 390.0;
 /// One for each index, distinct for the colour-blind, too.
-const COLORS: [&str; 4] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7"];
+const COLORS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"];
 /// Marks to the right: every one halves what is missed, or about that. What lies outside is at an end, or left out.
 const RECALLS: [f64; 9] = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999];
 const RECALL_MAX: f64 = 0.9995;
@@ -73,8 +73,8 @@ pub fn recall_over_speed(title: &str, all: &[Measured]) -> String {
     }
     let _ = writeln!(
         svg,
-        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes; dashed: proxima.recall_target; rings: \
-         defaults</text>\n</svg>",
+        "<text x='{LEFT}' y='{}'>solid: hnsw.ef_search, ivf.probes, ivfflat.probes; dashed: \
+         proxima.recall_target; rings: defaults</text>\n</svg>",
         HEIGHT - 10.0
     );
     svg

@@ -12,6 +12,7 @@
 //! memory.
 
 use bench::dataset::Dataset;
+use bench::random::mixed;
 use kernels::Kernels;
 use rayon::prelude::*;
 
@@ -96,14 +97,6 @@ pub fn norm(vector: &[f32]) -> f32 {
     Kernels::get().inner_product_f32(vector, vector).sqrt().max(f32::MIN_POSITIVE)
 }
 
-/// SplitMix64: a random number from another one.
-fn mixed(state: u64) -> u64 {
-    let mut z = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
-
 /// For each row the rows of its window with the largest cosine, itself left out.
 fn partners(data: &Dataset) -> Vec<[u32; PARTNERS]> {
     let rows = &data.rows;
@@ -148,6 +141,7 @@ pub mod tests {
             rows,
             queries,
             truth: Matrix { count: 0, dim: 0, values: Vec::new() },
+            is_inline: false,
         })
     }
 
