@@ -9,8 +9,8 @@
 //!   block. Below a function, a DO block or another procedure there would be SPI, whose stack a commit must not find.
 //! - [`TopLevel::commit`] is SPI's, which takes the portal's snapshot off as well. After it nothing is held: no
 //!   snapshot, no lock but those of the session.
-//! - [`Concurrent::run`] is called in a fresh transaction, and does what the portal would do for the statement: one
-//!   active snapshot, which the statement pops before its first commit.
+//! - [`Concurrent::run`] is called in a fresh transaction, and does what the portal does for a statement: one active
+//!   snapshot, known to the portal, which the statement pops before its first commit.
 //! - The current memory context is the portal's whenever PostgreSQL is called, because that of a transaction is gone
 //!   when an error in the next one is caught.
 //!
@@ -211,7 +211,9 @@ impl<'s> Concurrent<'s> {
             (*planned).commandType = pg_sys::CmdType::CMD_UTILITY;
             (*planned).utilityStmt = self.statement;
             (*planned).stmt_location = -1;
-            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            let portal = pg_sys::ActivePortal;
+            pg_sys::PushActiveSnapshotWithLevel(pg_sys::GetTransactionSnapshot(), (*portal).createLevel);
+            (*portal).portalSnapshot = pg_sys::GetActiveSnapshot();
             pg_sys::ProcessUtility(
                 planned,
                 self.sql.as_ptr(),
@@ -223,9 +225,11 @@ impl<'s> Concurrent<'s> {
                 std::ptr::null_mut(),
             );
             use_portal_memory();
+            // None, or one that functions of event triggers have made the portal take after the last commit.
             if pg_sys::ActiveSnapshotSet() {
                 pg_sys::PopActiveSnapshot();
             }
+            (*portal).portalSnapshot = std::ptr::null_mut();
         }
     }
 }
