@@ -453,7 +453,8 @@ fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static,
     ErrorReport::new(code, message, "proxima")
 }
 
-/// Raises the error of a statement that has left an index invalid; its hint names the index.
+/// Raises the error of a statement that has left an index invalid; its hint names the index, which is
+/// qualified and quoted.
 pub fn raise_for_invalid_index(error: &CaughtError, index: &CStr) {
     let (CaughtError::PostgresError(inner)
     | CaughtError::ErrorReport(inner)
@@ -461,7 +462,7 @@ pub fn raise_for_invalid_index(error: &CaughtError, index: &CStr) {
     let index = index.to_string_lossy();
     let given = inner.hint().map(|hint| format!("{hint} ")).unwrap_or_default();
     let report = new_report(inner.sql_error_code(), inner.message().to_owned()).set_hint(format!(
-        "{given}Index \"{index}\" is left invalid. Another CALL drops it, as DROP INDEX does."
+        "{given}Index {index} is left invalid. Another CALL drops it, as DROP INDEX does."
     ));
     let report = match inner.detail() {
         Some(detail) => report.set_detail(detail),

@@ -152,6 +152,7 @@ unsafe fn rows<const COLUMNS: usize>() -> Vec<[CString; COLUMNS]> {
 pub struct Concurrent<'s> {
     sql: &'s CStr,
     statement: *mut pg_sys::Node,
+    /// Qualified, and quoted where it has to be.
     index: CString,
 }
 
@@ -165,18 +166,21 @@ impl<'s> Concurrent<'s> {
         unsafe {
             let raw = only(pg_sys::pg_parse_query(sql.as_ptr())).cast::<pg_sys::RawStmt>().as_ref()?;
             let statement = raw.stmt;
-            let name = match (*statement).type_ {
+            let (schema, name) = match (*statement).type_ {
                 pg_sys::NodeTag::T_IndexStmt => {
                     let create = &mut *statement.cast::<pg_sys::IndexStmt>();
-                    create.idxname = free_name(table, column);
-                    create.idxname
+                    let schema = pg_sys::get_rel_namespace(table);
+                    create.idxname = free_name(table, schema, column);
+                    (pg_sys::get_namespace_name(schema).cast_const(), create.idxname)
                 }
                 pg_sys::NodeTag::T_DropStmt => {
                     let names = only((*statement.cast::<pg_sys::DropStmt>()).objects);
-                    pg_sys::NameListToString(names.cast())
+                    let index = pg_sys::makeRangeVarFromNameList(names.cast());
+                    ((*index).schemaname.cast_const(), (*index).relname)
                 }
                 _ => return None,
             };
+            let name = pg_sys::quote_qualified_identifier(schema, name);
             Some(Concurrent { sql, statement, index: CStr::from_ptr(name).to_owned() })
         }
     }
@@ -234,13 +238,12 @@ impl<'s> Concurrent<'s> {
     }
 }
 
-/// A name for an index on a column that no relation of the table's schema has.
-unsafe fn free_name(table: pg_sys::Oid, column: &CStr) -> *mut c_char {
+/// A name for an index on a column of a table that no relation of the schema has.
+unsafe fn free_name(table: pg_sys::Oid, schema: pg_sys::Oid, column: &CStr) -> *mut c_char {
     // SAFETY: reads catalogues in a transaction, by the caller's contract; both strings are C strings.
     unsafe {
         let name = pg_sys::get_rel_name(table);
         let name = if name.is_null() { c"".as_ptr() } else { name };
-        let schema = pg_sys::get_rel_namespace(table);
         pg_sys::ChooseRelationName(name, column.as_ptr(), c"idx".as_ptr(), schema, false)
     }
 }
