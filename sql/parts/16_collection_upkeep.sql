@@ -127,9 +127,9 @@ CREATE FUNCTION proxima.recall(collection text, sample integer DEFAULT 100, k in
 COMMENT ON FUNCTION proxima.recall(text, integer, integer)
 	IS 'share of the k nearest rows that searches by index find, over a sample of rows';
 
--- What reindex_collection() runs, and a client may run: each statement for itself, outside of a transaction block. Reads
--- and writes go on. Searches use the new metric from the statement that registers it, when its index is there; the old
--- index goes last. After a failure, the statements of a new call begin with dropping what was left invalid.
+-- What reindex_collection() runs, and a client may run: each statement for itself, outside of a transaction block.
+-- Reads and writes go on. Searches use the new metric from the statement that registers it, when its index is there;
+-- the old index goes last. After a failure, the statements of a new call begin with dropping what was left invalid.
 CREATE FUNCTION proxima.reindex_statements(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
 	options jsonb DEFAULT '{}')
 RETURNS SETOF text
@@ -185,7 +185,8 @@ BEGIN
 	relation := place.relation;
 END
 $target$;
-COMMENT ON FUNCTION proxima.reindex_target(uuid, text, text, jsonb) IS 'table of a collection that the caller may reindex';
+COMMENT ON FUNCTION proxima.reindex_target(uuid, text, text, jsonb)
+	IS 'table of a collection that the caller may reindex';
 
 CREATE PROCEDURE proxima.reindex_collection(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
 	options jsonb DEFAULT '{}')

@@ -165,6 +165,14 @@ impl SqlResult for Option<Datum> {
     }
 }
 
+/// Of a procedure.
+impl SqlResult for () {
+    #[inline]
+    fn into_result(self) -> Option<Datum> {
+        Some(Datum::null())
+    }
+}
+
 impl SqlResult for f64 {
     #[inline]
     fn into_result(self) -> Option<Datum> {

@@ -132,10 +132,10 @@ pub struct TableLock(pg_sys::LOCKTAG);
 
 impl TableLock {
     /// Waits for it. There need not be such a table.
-    pub fn wait(table: pg_sys::Oid) -> Self {
+    pub fn wait(table: u32) -> Self {
         // SAFETY: set when the backend connected.
         let database = unsafe { pg_sys::MyDatabaseId };
-        let fields = [database.to_u32(), table.to_u32(), 0];
+        let fields = [database.to_u32(), table, 0];
         let tag = tag(fields, 0, pg_sys::LockTagType::LOCKTAG_RELATION);
         acquire_as(&tag, pg_sys::ShareUpdateExclusiveLock, true, false);
         Self(tag)

@@ -25,9 +25,43 @@ use pgrx::pg_sys::{self, Datum};
 
 use super::compat;
 use super::datum::Call;
+use super::text::text_datum;
 
-/// A value for a statement: its type, and None for null.
-pub type Argument = (pg_sys::Oid, Option<Datum>);
+/// A value for a statement.
+#[derive(Clone, Copy)]
+pub struct Argument {
+    kind: pg_sys::Oid,
+    /// None: null.
+    value: Option<Datum>,
+}
+
+impl Argument {
+    /// Argument `n` of a call, declared `uuid`.
+    pub fn uuid(call: Call<'_>, n: usize) -> Self {
+        Argument { kind: pg_sys::UUIDOID, value: (!call.is_null(n)).then(|| call.datum(n)) }
+    }
+
+    /// Argument `n`, declared `text`.
+    pub fn text(call: Call<'_>, n: usize) -> Self {
+        Argument { kind: pg_sys::TEXTOID, value: flat(call, n) }
+    }
+
+    /// Argument `n`, declared `jsonb`.
+    pub fn jsonb(call: Call<'_>, n: usize) -> Self {
+        Argument { kind: pg_sys::JSONBOID, value: flat(call, n) }
+    }
+
+    /// A new text.
+    pub fn new_text(text: &CStr) -> Self {
+        Argument { kind: pg_sys::TEXTOID, value: Some(text_datum(text.to_bytes())) }
+    }
+}
+
+/// Argument `n` such that it outlives the transaction: not in a TOAST table.
+fn flat(call: Call<'_>, n: usize) -> Option<Datum> {
+    use_portal_memory();
+    (!call.is_null(n)).then(|| Datum::from(call.varlena(n).bytes().as_ptr()))
+}
 
 /// The right to end transactions, for as long as a CALL runs at top level.
 pub struct TopLevel(());
@@ -46,21 +80,14 @@ impl TopLevel {
     }
 
     /// Runs a statement in the current transaction and returns its rows as text, null as the empty one.
-    ///
-    /// # Safety
-    /// The values are of their types.
-    pub unsafe fn query<const COLUMNS: usize>(
-        &self,
-        sql: &CStr,
-        arguments: &[Argument],
-    ) -> Vec<[CString; COLUMNS]> {
-        let mut types: Vec<_> = arguments.iter().map(|argument| argument.0).collect();
+    pub fn query<const COLUMNS: usize>(&self, sql: &CStr, arguments: &[Argument]) -> Vec<[CString; COLUMNS]> {
+        let mut types: Vec<_> = arguments.iter().map(|argument| argument.kind).collect();
         let mut values: Vec<_> =
-            arguments.iter().map(|argument| argument.1.unwrap_or(Datum::null())).collect();
+            arguments.iter().map(|argument| argument.value.unwrap_or(Datum::null())).collect();
         let nulls: Vec<_> =
-            arguments.iter().map(|argument| if argument.1.is_some() { b' ' } else { b'n' }).collect();
-        // SAFETY: the arrays are as long as said, and live until the call returns, which copies what it keeps; SPI is
-        // connected until the rows are read.
+            arguments.iter().map(|argument| if argument.value.is_some() { b' ' } else { b'n' }).collect();
+        // SAFETY: values are of their types. The arrays are as long as said, and live until the call returns, which
+        // copies what it keeps. SPI is connected until the rows are read.
         unsafe {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
             connect();
@@ -159,8 +186,9 @@ pub struct Concurrent<'s> {
 impl<'s> Concurrent<'s> {
     /// None if `sql` is another statement. An index to be created gets the name that PostgreSQL would give it, so that
     /// it is known if the statement fails; `table` and `column` are what it is on.
-    pub fn parse(_: &TopLevel, sql: &'s CStr, table: pg_sys::Oid, column: &CStr) -> Option<Self> {
+    pub fn parse(_: &TopLevel, sql: &'s CStr, table: u32, column: &CStr) -> Option<Self> {
         use_portal_memory();
+        let table = pg_sys::Oid::from(table);
         // SAFETY: what the parser makes of a C string: raw statements, each of the structure that its tag says. Names
         // are C strings that it has allocated. The catalogues are read in a transaction.
         unsafe {
@@ -185,7 +213,7 @@ impl<'s> Concurrent<'s> {
         }
     }
 
-    /// Runs the statement in transactions of its own, the current one, which has done nothing, being the first. An error
+    /// Runs the statement in transactions of its own; the current one, which has done nothing, is the first. An error
     /// that leaves the index invalid is for `raise` to raise.
     pub fn run(&self, top: &TopLevel, raise: fn(&CaughtError, &CStr)) {
         let before = compat::local_transaction();
