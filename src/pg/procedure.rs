@@ -141,10 +141,12 @@ fn is_top_level(call: Call<'_>) -> bool {
 
 /// The only element of a list of pointers; null if there are more, or none.
 unsafe fn only(list: *mut pg_sys::List) -> *mut pg_sys::Node {
-    // SAFETY: by the caller's contract it is null or a list of pointers, with so many elements.
-    match unsafe { list.as_ref() } {
-        Some(list) if list.length == 1 => unsafe { (*list.elements).ptr_value.cast() },
-        _ => std::ptr::null_mut(),
+    // SAFETY: by the caller's contract it is null, or a list of pointers with so many elements.
+    unsafe {
+        match list.as_ref() {
+            Some(list) if list.length == 1 => (*list.elements).ptr_value.cast(),
+            _ => std::ptr::null_mut(),
+        }
     }
 }
 
