@@ -6,7 +6,7 @@ use std::time::Duration;
 use pages::error::{PageError, Problem};
 use pages::row::Element;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::*;
 
 use crate::am::hnsw::maintain::{Flushed, Merged};
@@ -451,6 +451,24 @@ fn page_report(index: &str, error: PageError) -> ErrorReport {
 
 fn new_report(code: PgSqlErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> ErrorReport {
     ErrorReport::new(code, message, "proxima")
+}
+
+/// Raises the error of a statement that has left an index invalid; its hint names the index, which is
+/// qualified and quoted.
+pub fn raise_for_invalid_index(error: &CaughtError, index: &CStr) {
+    let (CaughtError::PostgresError(inner)
+    | CaughtError::ErrorReport(inner)
+    | CaughtError::RustPanic { ereport: inner, .. }) = error;
+    let index = index.to_string_lossy();
+    let given = inner.hint().map(|hint| format!("{hint} ")).unwrap_or_default();
+    let report = new_report(inner.sql_error_code(), inner.message().to_owned()).set_hint(format!(
+        "{given}Index {index} is left invalid. Another CALL drops it, as DROP INDEX does."
+    ));
+    let report = match inner.detail() {
+        Some(detail) => report.set_detail(detail),
+        None => report,
+    };
+    report.report(PgLogLevel::ERROR);
 }
 
 /// Tells the user that a build needs more memory than it may use.

@@ -10,6 +10,7 @@ mod guc;
 mod inspect;
 mod maintenance;
 mod pg;
+mod reindex;
 mod storage;
 mod types;
 

@@ -127,10 +127,9 @@ CREATE FUNCTION proxima.recall(collection text, sample integer DEFAULT 100, k in
 COMMENT ON FUNCTION proxima.recall(text, integer, integer)
 	IS 'share of the k nearest rows that searches by index find, over a sample of rows';
 
--- PostgreSQL lets no function and no procedure create an index concurrently, so this one says what is to be run: each
--- statement for itself, outside of a transaction block. Reads and writes go on. Searches use the new metric from the
--- statement that registers it, when its index is there; the old index goes last. After a failure, the statements of a
--- new call begin with dropping what was left invalid.
+-- What reindex_collection() runs, and a client may run: each statement for itself, outside of a transaction block.
+-- Reads and writes go on. Searches use the new metric from the statement that registers it, when its index is there;
+-- the old index goes last. After a failure, the statements of a new call begin with dropping what was left invalid.
 CREATE FUNCTION proxima.reindex_statements(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
 	options jsonb DEFAULT '{}')
 RETURNS SETOF text
@@ -169,3 +168,34 @@ CREATE FUNCTION proxima.reindex_statements(collection text, index_method text DE
 	END;
 COMMENT ON FUNCTION proxima.reindex_statements(text, text, text, jsonb)
 	IS 'statements that give a collection another index, or another metric, while reads and writes go on';
+
+-- The table of a collection that the caller may reindex so.
+CREATE FUNCTION proxima.reindex_target(collection uuid, index_method text, metric text, options jsonb,
+	OUT id uuid, OUT relation oid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $target$
+DECLARE
+	place record;
+BEGIN
+	place := proxima.resolve_collection(collection);
+	IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = place.relation), 'USAGE') THEN
+		RAISE EXCEPTION 'must be owner of table %', place.relation USING ERRCODE = 'insufficient_privilege';
+	END IF;
+	PERFORM proxima.reindex_statements(collection, index_method, metric, options);
+	id := collection;
+	relation := place.relation;
+END
+$target$;
+COMMENT ON FUNCTION proxima.reindex_target(uuid, text, text, jsonb)
+	IS 'table of a collection that the caller may reindex';
+
+CREATE PROCEDURE proxima.reindex_collection(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
+	options jsonb DEFAULT '{}')
+	AS 'MODULE_PATHNAME', 'proxima_reindex_collection' LANGUAGE C;
+COMMENT ON PROCEDURE proxima.reindex_collection(uuid, text, text, jsonb)
+	IS 'gives a collection another index, or another metric, while reads and writes go on';
+
+CREATE PROCEDURE proxima.reindex_collection(collection text, index_method text DEFAULT NULL, metric text DEFAULT NULL,
+	options jsonb DEFAULT '{}')
+	AS 'MODULE_PATHNAME', 'proxima_reindex_collection_by_name' LANGUAGE C;
+COMMENT ON PROCEDURE proxima.reindex_collection(text, text, text, jsonb)
+	IS 'gives a collection another index, or another metric, while reads and writes go on';

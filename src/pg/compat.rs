@@ -269,3 +269,15 @@ pub unsafe fn next_of_sort(state: *mut pg_sys::Tuplesortstate) -> Option<(*mut p
     };
     is_there.then(|| (value.cast_mut_ptr(), is_mine))
 }
+
+/// The number of the running transaction, which every one of a backend gets, whether it writes or not.
+pub fn local_transaction() -> u32 {
+    // SAFETY: this backend's own entry, which is there from its start to its end.
+    unsafe {
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let number = (*pg_sys::MyProc).vxid.lxid;
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let number = (*pg_sys::MyProc).lxid;
+        number
+    }
+}

@@ -70,6 +70,29 @@ impl<'fc> Call<'fc> {
         unsafe { CStr::from_ptr(self.datum(n).cast_mut_ptr()) }
     }
 
+    /// Whether argument `n` is null.
+    pub fn is_null(self, n: usize) -> bool {
+        // SAFETY: `fcinfo` is valid for 'fc (contract of `new`).
+        let call = unsafe { self.fcinfo.as_ref() };
+        assert!(n < call.nargs as usize, "function declared with fewer arguments than its code reads");
+        // SAFETY: `args` holds `nargs` entries, and `n` is below that.
+        unsafe { (*call.args.as_ptr().add(n)).isnull }
+    }
+
+    /// The OID of the procedure, if this is CALL of one that may end transactions.
+    pub fn procedure_with_commit(self) -> Option<pg_sys::Oid> {
+        // SAFETY: `fcinfo` is valid; `context` is null or points to a Node, whose first field is its tag; `flinfo` is
+        // the function manager's.
+        unsafe {
+            let call = self.fcinfo.as_ref();
+            if call.context.is_null() || (*call.context).type_ != pg_sys::NodeTag::T_CallContext {
+                return None;
+            }
+            let context = call.context.cast::<pg_sys::CallContext>();
+            (!(*context).atomic).then(|| (*call.flinfo).fn_oid)
+        }
+    }
+
     /// Whether the call is a transition of an aggregate: its state (argument 0) is then ours to change.
     pub fn is_aggregate(self) -> bool {
         // SAFETY: `fcinfo` is valid; `context` is null or points to a Node, whose first field is its tag.
@@ -139,6 +162,14 @@ impl SqlResult for Option<Datum> {
     #[inline]
     fn into_result(self) -> Option<Datum> {
         self
+    }
+}
+
+/// Of a procedure.
+impl SqlResult for () {
+    #[inline]
+    fn into_result(self) -> Option<Datum> {
+        Some(Datum::null())
     }
 }
 

@@ -126,6 +126,30 @@ impl Drop for AdvisoryLock {
     }
 }
 
+/// A table's lock that two of its kind cannot have, nor VACUUM or what alters the table, while all who read and write
+/// can. It outlives transactions; an error releases it.
+pub struct TableLock(pg_sys::LOCKTAG);
+
+impl TableLock {
+    /// Waits for it. There need not be such a table.
+    pub fn wait(table: u32) -> Self {
+        // SAFETY: set when the backend connected.
+        let database = unsafe { pg_sys::MyDatabaseId };
+        let fields = [database.to_u32(), table, 0];
+        let tag = tag(fields, 0, pg_sys::LockTagType::LOCKTAG_RELATION);
+        acquire_as(&tag, pg_sys::ShareUpdateExclusiveLock, true, false);
+        Self(tag)
+    }
+}
+
+impl Drop for TableLock {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            release_as(&self.0, pg_sys::ShareUpdateExclusiveLock, true);
+        }
+    }
+}
+
 unsafe fn work_tag(index: pg_sys::Relation, number: BlockNumber) -> pg_sys::LOCKTAG {
     // SAFETY: the index is open, by the caller's contract.
     let id = unsafe { (*index).rd_lockInfo.lockRelId };
@@ -199,6 +223,11 @@ fn acquire_as(tag: &pg_sys::LOCKTAG, mode: u32, for_session: bool, at_once: bool
 }
 
 fn release(tag: &pg_sys::LOCKTAG, mode: u32) {
-    // SAFETY: the tag is valid for the call; the lock is held by this transaction.
-    unsafe { pg_sys::LockRelease(tag, mode as pg_sys::LOCKMODE, false) };
+    release_as(tag, mode, false);
+}
+
+/// Releases a lock that the transaction holds, or the session.
+fn release_as(tag: &pg_sys::LOCKTAG, mode: u32, for_session: bool) {
+    // SAFETY: the tag is valid for the call; the lock is held.
+    unsafe { pg_sys::LockRelease(tag, mode as pg_sys::LOCKMODE, for_session) };
 }

@@ -10,6 +10,7 @@ pub mod heap;
 pub mod horizon;
 pub mod lock;
 pub mod message;
+pub mod procedure;
 pub mod progress;
 pub mod reloptions;
 pub mod report;

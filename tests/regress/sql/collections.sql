@@ -146,6 +146,30 @@ SELECT proxima.reindex_statements('big', metric => 'cosine') AS statement INTO s
 SELECT count(*) FROM statements;
 DROP TABLE statements;
 
+-- The same by CALL
+CALL proxima.reindex_collection('big', 'ivf', 'l2', '{"bits": 4}');
+SELECT index_method, metric, options, index FROM proxima.describe('big');
+CALL proxima.reindex_collection(:'big'::uuid, metric => 'ip', index_method => 'hnsw');
+SELECT index_method, metric, options, index FROM proxima.describe('big');
+SELECT obj_description('big'::regclass);
+CALL proxima.reindex_collection('big', 'btree');
+CALL proxima.reindex_collection('big', metric => 'x');
+CALL proxima.reindex_collection('big', 'ivf', 'l1');
+CALL proxima.reindex_collection('big', options => '[]');
+CALL proxima.reindex_collection('big', options => '{"m": 1}');
+CALL proxima.reindex_collection('missing');
+CALL proxima.reindex_collection('pg_class');
+CALL proxima.reindex_collection('00000000-0000-0000-0000-000000000000');
+CALL proxima.reindex_collection(NULL::uuid);
+CALL proxima.reindex_collection(NULL::text);
+BEGIN;
+CALL proxima.reindex_collection('big');
+ROLLBACK;
+SET default_transaction_read_only = on;
+CALL proxima.reindex_collection('big');
+RESET default_transaction_read_only;
+SELECT index_method, metric, options, index FROM proxima.describe('big');
+
 -- Names
 SELECT proxima.rename_collection('docs', '"My ""docs"""');
 SELECT proxima.count_rows('"My ""docs"""'), proxima.count_rows(:'docs');
