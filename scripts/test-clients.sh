@@ -11,21 +11,10 @@ use_postgres
 home=$target/clients
 tests=$root/tests/clients
 
-# The packages of tests/clients/python/$2.txt in a virtual environment; made again when the list has changed.
-python_environment() {
-	local environment=$home/$1 list=$tests/python/$2.txt
-	cmp --silent "$list" "$environment/installed.txt" && return
-	say "installing $2.txt"
-	rm -rf "$environment"
-	python3 -m venv "$environment"
-	"$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$list"
-	cp "$list" "$environment/installed.txt"
-}
-
 prepare_python() {
-	python_environment python requirements
+	python_environment "$home/python" "$tests/python/requirements.txt"
 	# langchain-postgres wants an older pgvector package than the others are tested with.
-	python_environment langchain requirements-langchain
+	python_environment "$home/langchain" "$tests/python/requirements-langchain.txt"
 }
 
 run_python() {
