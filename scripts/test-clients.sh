@@ -18,6 +18,9 @@ prepare_python() {
 }
 
 run_python() {
+	# The examples are tested with the model, too, where somebody has it from running them.
+	local model=$target/examples/semantic_search/bin/python
+	[ ! -x "$model" ] || export EXAMPLES_PYTHON=$model
 	local pytest=(bin/python -m pytest --rootdir "$tests/python" -c "$tests/python/pytest.ini")
 	PYTHONDONTWRITEBYTECODE=1 "$home/python/${pytest[0]}" "${pytest[@]:1}" "$tests/python" \
 		--ignore "$tests/python/test_langchain.py"
