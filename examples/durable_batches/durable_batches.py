@@ -1,5 +1,5 @@
-"""Batches that were acknowledged outlive the server: 5,000 sentence embeddings go into a collection in 50 batches of 100;
-the moment the last COMMIT returns, all processes of the server are killed. Are they all there after a restart?
+"""Batches that were acknowledged outlive the server: 5,000 sentence embeddings go into a collection in 50 batches of
+100; when the last COMMIT has returned, all processes of the server are killed. Is every row there after a restart?
 
 scripts/example.sh durable_batches starts a private server with fsync for this, and gives it to this program to kill.
 """
@@ -76,7 +76,7 @@ def expect(what, found, wanted):
 
 
 def check(connection, collection, rows):
-    """Whether every row is there: by UUID, by name, by id, by search with the index, and none that was not committed."""
+    """Whether every row is there, by UUID, name, id and search with the index, and none that was not committed."""
 
     def ask(sql, *arguments):
         return connection.execute(sql, arguments, binary=True).fetchall()

@@ -43,7 +43,8 @@ class MiniLM:
         bias = (np.float32(-1e9) * (1 - mask))[:, None, None, :]
         for number in range(self.layers):
             layer = f"encoder.layer.{number}."
-            attended = self._dense(layer + "attention.output.dense", self._attend(layer + "attention.self.", states, bias))
+            attended = self._attend(layer + "attention.self.", states, bias)
+            attended = self._dense(layer + "attention.output.dense", attended)
             states = self._normalize(layer + "attention.output.LayerNorm", states + attended)
             inner = _gelu(self._dense(layer + "intermediate.dense", states))
             states = self._normalize(layer + "output.LayerNorm", states + self._dense(layer + "output.dense", inner))

@@ -177,7 +177,7 @@ def parse_arguments():
     parser.add_argument("--filter", type=json.loads, help="which may be found, as JSON: see Collections in the README")
     parser.add_argument("--texts", type=pathlib.Path, help="a file of texts, one per line, instead of the definitions")
     parser.add_argument("--collection", default="definitions", help="where they are kept (definitions)")
-    parser.add_argument("--embed", action="store_true", help="embed the definitions, too, instead of reading their vectors")
+    parser.add_argument("--embed", action="store_true", help="embed the definitions instead of reading their vectors")
     parser.add_argument("--limit", type=int, help="only so many of the definitions")
     return parser.parse_args()
 
