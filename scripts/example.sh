@@ -27,7 +27,8 @@ python=${EXAMPLES_PYTHON:-}
 if [ -z "$python" ]; then
 	lists=("$root/examples/requirements.txt")
 	[ ! -f "$root/examples/$name/requirements.txt" ] || lists+=("$root/examples/$name/requirements.txt")
-	python_environment "$target/examples/$name" "${lists[@]}"
+	# The lists are whole; the package of the model would have PyTorch come along.
+	PIP_NO_DEPS=1 python_environment "$target/examples/$name" "${lists[@]}"
 	python=$target/examples/$name/bin/python
 fi
 [ "$name" != durable_batches ] || export FSYNC=on

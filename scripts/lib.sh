@@ -80,10 +80,10 @@ python_environment() {
 	local environment=$1 list arguments=()
 	shift
 	cat "$@" | cmp --silent - "$environment/installed.txt" && return
-	say "installing $(basename -a "$@" | paste -sd ' ')"
+	say "installing ${*#"$root/"}"
 	rm -rf "$environment"
 	python3 -m venv "$environment"
 	for list in "$@"; do arguments+=(--requirement "$list"); done
-	"$environment/bin/pip" install --quiet --disable-pip-version-check --no-deps "${arguments[@]}"
+	"$environment/bin/pip" install --quiet --disable-pip-version-check "${arguments[@]}"
 	cat "$@" >"$environment/installed.txt"
 }
