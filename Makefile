@@ -1,6 +1,6 @@
 # The verbs of this repository. make help lists them; PG_CONFIG=/path/to/pg_config chooses a PostgreSQL.
 
-.PHONY: help setup build install install-as-vector demo test check deny installcheck isolation prove test-install \
+.PHONY: help setup build install install-as-vector demo example test check deny installcheck isolation prove test-install \
 	test-clients test-upgrade bench bench-live bench-pgvector format test-pg17 test-pg18 test-pgvector fuzz fuzz-quick clean
 
 help:           ## this list
@@ -20,6 +20,9 @@ install-as-vector: ## install it under the name vector too, which clients of pgv
 
 demo:           ## build, start a private server, load 10,000 embeddings, search
 	@scripts/demo.sh
+
+example:        ## a program of examples/ with a private server: EXAMPLE=semantic_search, EXAMPLE=durable_batches
+	@scripts/example.sh
 
 test:           ## everything, in order, up to the first failure
 	@scripts/test.sh

@@ -73,3 +73,17 @@ debian_mirror() {
 	[ -n "$mirror" ] || die "apt has no source of Debian packages (apt-get update?); set DEBIAN_MIRROR=http://..."
 	printf '%s\n' "$mirror"
 }
+
+# python_environment DIRECTORY LIST ...: the packages of these lists, which name all that is needed, in a virtual
+# environment; made again when the lists have changed.
+python_environment() {
+	local environment=$1 list arguments=()
+	shift
+	cat "$@" | cmp --silent - "$environment/installed.txt" && return
+	say "installing ${*#"$root/"}"
+	rm -rf "$environment"
+	python3 -m venv "$environment"
+	for list in "$@"; do arguments+=(--requirement "$list"); done
+	"$environment/bin/pip" install --quiet --disable-pip-version-check "${arguments[@]}"
+	cat "$@" >"$environment/installed.txt"
+}

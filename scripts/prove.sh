@@ -17,8 +17,9 @@ trap 'rm -rf "$work"' EXIT
 cp -r "$root/tests/t" "$work/t"
 # Its examples are tested.
 cp "$root/README.md" "$work"
+cp -r "$root/data" "$work/data"
 mkdir "$work/output"
-chmod -R a+rX "$work/t"
+chmod -R a+rX "$work/t" "$work/data"
 [ "$(id -u)" != 0 ] || chown postgres: "$work/output"
 
 tests=()

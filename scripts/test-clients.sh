@@ -11,24 +11,16 @@ use_postgres
 home=$target/clients
 tests=$root/tests/clients
 
-# The packages of tests/clients/python/$2.txt in a virtual environment; made again when the list has changed.
-python_environment() {
-	local environment=$home/$1 list=$tests/python/$2.txt
-	cmp --silent "$list" "$environment/installed.txt" && return
-	say "installing $2.txt"
-	rm -rf "$environment"
-	python3 -m venv "$environment"
-	"$environment/bin/pip" install --quiet --disable-pip-version-check --requirement "$list"
-	cp "$list" "$environment/installed.txt"
-}
-
 prepare_python() {
-	python_environment python requirements
+	python_environment "$home/python" "$tests/python/requirements.txt"
 	# langchain-postgres wants an older pgvector package than the others are tested with.
-	python_environment langchain requirements-langchain
+	python_environment "$home/langchain" "$tests/python/requirements-langchain.txt"
 }
 
 run_python() {
+	# The examples are tested with the model, too, where somebody has it from running them.
+	local model=$target/examples/semantic_search/bin/python
+	[ ! -x "$model" ] || export EXAMPLES_PYTHON=$model
 	local pytest=(bin/python -m pytest --rootdir "$tests/python" -c "$tests/python/pytest.ini")
 	PYTHONDONTWRITEBYTECODE=1 "$home/python/${pytest[0]}" "${pytest[@]:1}" "$tests/python" \
 		--ignore "$tests/python/test_langchain.py"

@@ -3,11 +3,13 @@ package Proxima;
 use strict;
 use warnings;
 use Exporter 'import';
+use FindBin;
 use IPC::Run;
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(sleep);
-our @EXPORT = qw($METHOD $DIM $WITH_LISTS create_table add_rows exact_ids index_ids recall check_sound count_by_index is_whole blocks start_psql crash_and_start);
+our @EXPORT = qw($METHOD $DIM $WITH_LISTS create_table add_rows exact_ids index_ids recall check_sound count_by_index is_whole blocks start_psql crash_and_start
+	load_wordnet);
 
 # The access method that is tested, and dimensions for which it has its own kind of segments: up to 64, rows have no
 # codes, and lists are graphs.
@@ -62,6 +64,38 @@ sub index_ids
 {
 	my ($node, $query, $operator, $limit) = @_;
 	return ids($node, 'SET enable_seqscan = off;', $query, $operator, $limit);
+}
+
+# The first rows of the bundled sentence embeddings and their texts, as a table of their file's name. NumPy's file is a
+# header and half-precision numbers, which are halfvec's in the other order of bytes.
+sub load_wordnet
+{
+	my ($node, $embeddings, $texts, $rows) = @_;
+	my $data = "$FindBin::RealBin/../data/wordnet-10k";
+	my $dim = 384;
+	open(my $file, '<:raw', "$data/$embeddings.npy") or die "$data/$embeddings.npy: $!";
+	read($file, my $start, 10) == 10 or die 'no header';
+	my $header_size = unpack('x8 v', $start);
+	read($file, my $header, $header_size) == $header_size or die 'no header';
+	$header =~ /'descr': '<f2'.*'shape': \(\d+, $dim\)/ or die "unexpected header: $header";
+	my $binary = "PGCOPY\n\xff\r\n\0" . pack('N N', 0, 0);
+	for my $number (0 .. $rows - 1)
+	{
+		read($file, my $row, 2 * $dim) == 2 * $dim or die "no row $number";
+		$binary .= pack('n N N N n n n*', 2, 4, $number, 4 + 2 * $dim, $dim, 0, unpack('v*', $row));
+	}
+	close($file);
+	my $copy = $node->basedir . "/$embeddings.copy";
+	open(my $out, '>:raw', $copy) or die "$copy: $!";
+	print $out $binary, pack('n', 0xffff);
+	close($out) or die "$copy: $!";
+	$node->safe_psql('postgres', qq(
+		CREATE TEMP TABLE halves (number int4, embedding halfvec($dim));
+		COPY halves FROM '$copy' (FORMAT binary);
+		CREATE TEMP TABLE texts (number int4, document text);
+		COPY texts FROM '$data/$texts.tsv' (FORMAT csv, DELIMITER E'\t', QUOTE E'\b');
+		CREATE TABLE $embeddings AS SELECT number, embedding::vector, document FROM halves JOIN texts USING (number);));
+	return;
 }
 
 # The share of the exact ten nearest that the index finds, over that many queries. With 200 the chance is below one

@@ -150,8 +150,8 @@ impl NodePlan {
         Self { own, ..self }
     }
 
-    /// The plan for rows with `padded_dim` coordinates in lists, if they can be: nodes fit a page, and so do the codes of
-    /// eight of them, which say enough.
+    /// The plan for rows with `padded_dim` coordinates in lists, if they can be: nodes fit a page, and so do the codes
+    /// of eight of them, which say enough.
     pub fn in_lists(padded_dim: usize, own: OwnCode) -> Option<Self> {
         let plan = Self { padded_dim, lanes: 0, own, inline: true };
         let has_codes = match own {
@@ -163,8 +163,8 @@ impl NodePlan {
         (has_codes && fits && plan.routers().lanes() > 0).then_some(plan)
     }
 
-    /// The shape of the nodes that stand for lists of such nodes, in a flat segment: own vectors are centroids, as exact
-    /// as a page allows, or for bits what most of a list's nodes have.
+    /// The shape of the nodes that stand for lists of such nodes, in a flat segment: own vectors are centroids, as
+    /// exact as a page allows, or for bits what most of a list's nodes have.
     pub fn of_lists(&self) -> Self {
         if !matches!(self.own, OwnCode::Residual(_) | OwnCode::Sign) {
             return Self { lanes: 0, ..*self };

@@ -124,12 +124,11 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     })
 }
 
-/// Reads the sources and makes a segment of their rows, none if there are none.
-fn prepare<H: Host>(
-    host: &H,
-    meta: &Meta,
-    task: &Task<'_>,
-) -> Result<(Loaded, Option<Prepared<H::Sort>>), H::Error> {
+/// What was read, and the segment of it, if there were rows.
+type Ready<H> = (Loaded, Option<Prepared<<H as Host>::Sort>>);
+
+/// Reads the sources and makes a segment of their rows.
+fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, H::Error> {
     let (space, sources, options) = (task.space, task.sources, host.options());
     let reading = Reading { pager: host.pager(), space, meta, sources, keep: task.centroid };
     let live: u64 = sources.segments.iter().map(|entry| u64::from(entry.live())).sum();

@@ -10,9 +10,9 @@
 //! A flat segment's searches meet every estimate, so what they miss follows from the estimates of the rows in the
 //! answer: nothing is searched, and the curve is known before the pages are written.
 //!
-//! Where rows lie in groups so tight that codes hardly tell the rows of one apart, two things are wider: more candidates
-//! are ranked exactly, because the builder's distances do not tell which are nearest, and the factors go on, because
-//! estimates do not either.
+//! Where rows lie in groups so tight that codes hardly tell the rows of one apart, two things are wider: more
+//! candidates are ranked exactly, because the builder's distances do not tell which are nearest, and the factors go on,
+//! because estimates do not either.
 
 use std::ops::Range;
 
@@ -53,8 +53,8 @@ const LATE_SHARE: usize = 50;
 /// Factors that are tried, ascending; the search ends when nearly everything is found.
 const GAMMAS: [f32; CURVE_POINTS] =
     [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
-/// Factors that are tried where these find less than this recall; and hops of a search, on average, that are too many to
-/// go on.
+/// Factors that are tried where these find less than a recall; that recall; and hops of a search, on average, that are
+/// too many to go on.
 const GAMMAS_WIDE: [f32; 7] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, GAMMA_MAX];
 const GAMMA_MAX: f32 = 1000.0;
 const ENOUGH_AT_LAST: f32 = 0.98;

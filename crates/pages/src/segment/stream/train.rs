@@ -14,8 +14,8 @@ use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidate
 use crate::segment::encode::{EncodedNodes, Loader, code_hash, encode_lists, train_lists};
 use crate::space::Space;
 
-/// How many times the candidates of a sample all rows need, where the sample needs many; and the most: they are kept with
-/// their codes.
+/// How many times the candidates of a sample all rows need, where the sample needs many; and the most: they are kept
+/// with their codes.
 const MORE_CANDIDATES: usize = 4;
 const CANDIDATES_MAX: usize = 640;
 
@@ -89,8 +89,8 @@ impl Sample {
     }
 }
 
-/// Candidates that hold the nearest of all rows: more than the first batch needs if it needs many, because there are more
-/// rows to be taken for nearest.
+/// Candidates that hold the nearest of all rows: more than the first batch needs if it needs many, because there are
+/// more rows to be taken for nearest.
 fn candidates(
     space: &Space,
     (first, rows): (&EncodedNodes, &Rows<'_>),
