@@ -10,10 +10,11 @@
 -- dropped tables are left out of it, and restoring one from which tables were excluded skips their entries. A dump
 -- of one table or schema has the trigger with the UUID, and proxima.register_collection() makes the entry from it.
 --
--- Who may do what. Everybody reads (PostgreSQL's catalogues tell as much) and writes, because all functions run
--- with the rights of who calls them, and so does a restore; a trigger lets pass what the owner of the table does.
--- Row-level security would do for this, but then pg_dump refuses the table to all but superusers. Nobody updates,
--- so nobody can lock an entry. An entry of a dropped table stays, is seen by nobody, and keeps its UUID from being
+-- Who may do what. Everybody reads (PostgreSQL's catalogues tell as much) and inserts, because all functions run
+-- with the rights of who calls them, and so does a restore; a trigger lets pass what the owner of the table does, and
+-- another, which alone has rights to that, takes away what was there of the table before. Row-level security would do
+-- for this, but then pg_dump refuses the table to all but superusers. Nobody updates or deletes, so nobody can lock an
+-- entry or the table. An entry of a dropped table stays, is seen by nobody, and keeps its UUID from being
 -- taken by another table; it goes when a new collection gets the table's OID. Removing it earlier would take an
 -- event trigger, which runs for every DROP of everybody.
 --
@@ -52,35 +53,54 @@ CREATE TABLE proxima.collection_registry (
 );
 CREATE UNIQUE INDEX collection_registry_relation_key ON proxima.collection_registry (relation pg_catalog.oid_ops);
 COMMENT ON TABLE proxima.collection_registry IS 'which table is the collection of a UUID';
-GRANT SELECT, INSERT, DELETE ON proxima.collection_registry TO PUBLIC;
+GRANT SELECT, INSERT ON proxima.collection_registry TO PUBLIC;
 SELECT pg_catalog.pg_extension_config_dump('proxima.collection_registry',
 	'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation::pg_catalog.oid)');
 
 CREATE FUNCTION proxima.guard_registry() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $guard$
 DECLARE
-	entry proxima.collection_registry;
 	owner oid;
 BEGIN
-	entry := CASE TG_OP WHEN 'INSERT' THEN NEW ELSE OLD END;
-	SELECT relowner INTO owner FROM pg_class WHERE oid = entry.relation::oid;
+	SELECT relowner INTO owner FROM pg_class WHERE oid = NEW.relation::oid;
 	IF NOT FOUND THEN
-		IF TG_OP = 'INSERT' THEN
-			RETURN NULL;
-		END IF;
-		SELECT relowner INTO owner FROM pg_class WHERE oid = TG_RELID;
+		RETURN NULL;
 	END IF;
 	IF NOT pg_has_role(owner, 'USAGE') THEN
-		RAISE EXCEPTION 'must be owner of table %', entry.relation
+		RAISE EXCEPTION 'must be owner of table %', NEW.relation
 			USING ERRCODE = 'insufficient_privilege';
 	END IF;
-	RETURN entry;
+	RETURN NEW;
 END
 $guard$;
 COMMENT ON FUNCTION proxima.guard_registry() IS 'lets only the owner of a table register it';
 
-CREATE TRIGGER guard BEFORE INSERT OR DELETE ON proxima.collection_registry
+-- Runs behind the guard, whose question was about who inserts. Triggers of other tables get nowhere.
+CREATE FUNCTION proxima.replace_entry() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $replace$
+DECLARE
+	before record;
+BEGIN
+	IF TG_RELID <> 'proxima.collection_registry'::regclass THEN
+		RAISE EXCEPTION 'replace_entry() is a trigger function of the registry only'
+			USING ERRCODE = 'insufficient_privilege';
+	END IF;
+	DELETE FROM proxima.collection_registry r WHERE r.relation::oid = NEW.relation::oid
+		RETURNING r.id, r.created_at INTO before;
+	IF FOUND AND before.id = NEW.id THEN
+		NEW.created_at := before.created_at;
+	END IF;
+	RETURN NEW;
+END
+$replace$;
+COMMENT ON FUNCTION proxima.replace_entry() IS 'removes what the registry has of a table that is registered again';
+REVOKE EXECUTE ON FUNCTION proxima.replace_entry() FROM PUBLIC;
+
+-- In the order of their names.
+CREATE TRIGGER guard BEFORE INSERT ON proxima.collection_registry
 	FOR EACH ROW EXECUTE FUNCTION proxima.guard_registry();
+CREATE TRIGGER replace BEFORE INSERT ON proxima.collection_registry
+	FOR EACH ROW EXECUTE FUNCTION proxima.replace_entry();
 
 CREATE FUNCTION proxima.collection_row() RETURNS trigger
 LANGUAGE plpgsql AS $row$

@@ -91,9 +91,10 @@ BEGIN
 		entry_id := convert_from(substr(mark, 1, 36), 'UTF8')::uuid;
 		-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others the
 		-- UUID is kept, because callers that know it would write to their table.
-		DELETE FROM proxima.collection_registry r
-			WHERE r.id = entry_id AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation::oid)
-			AND pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'proxima.collection_registry'::regclass), 'USAGE');
+		IF pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'proxima.collection_registry'::regclass), 'USAGE') THEN
+			DELETE FROM proxima.collection_registry r
+				WHERE r.id = entry_id AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation::oid);
+		END IF;
 		IF EXISTS (SELECT FROM proxima.collection_registry r WHERE r.id = entry_id
 			AND r.relation::oid <> enter_collection.relation)
 		THEN
@@ -105,8 +106,7 @@ BEGIN
 		EXECUTE format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
 			EXECUTE FUNCTION proxima.collection_row(%L)', relation, entry_id);
 	END IF;
-	-- What is there speaks of this table, or of a dropped one that had its OID.
-	DELETE FROM proxima.collection_registry r WHERE r.relation::oid = enter_collection.relation;
+	-- It replaces what is there, which speaks of this table, or of a dropped one that had its OID.
 	INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (entry_id, relation::oid, metric);
 	RETURN entry_id;
 END
@@ -334,8 +334,6 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $drop$
 DECLARE
 	target text := (SELECT r.target FROM proxima.resolve_collection(collection) r);
 BEGIN
-	-- While there is an owner to ask.
-	DELETE FROM proxima.collection_registry r WHERE r.id = collection;
 	EXECUTE format('DROP TABLE %s', target);
 END
 $drop$;

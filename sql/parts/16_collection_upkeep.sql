@@ -138,13 +138,16 @@ DECLARE
 	place record;
 	new_metric text;
 	new_method text;
+	-- An index for another metric is somebody's own.
+	opclasses text[];
 BEGIN
 	place := proxima.resolve_collection(collection);
 	new_metric := coalesce(metric, place.metric);
+	opclasses := ARRAY[place.element || '_' || place.metric || '_ops', place.element || '_' || new_metric || '_ops'];
 	new_method := coalesce(index_method,
 		(SELECT i.index_method FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1), 'hnsw');
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
-		FROM proxima.embedding_indexes(place.relation) i WHERE NOT i.indisvalid;
+		FROM proxima.embedding_indexes(place.relation) i WHERE NOT i.indisvalid AND i.opclass = ANY (opclasses);
 	RETURN NEXT 'CREATE INDEX CONCURRENTLY ' || proxima.index_statement(place.target, place.type_schema, place.element,
 		new_metric, new_method, coalesce(options, '{}'));
 	IF new_metric <> place.metric THEN
@@ -153,7 +156,7 @@ BEGIN
 			proxima.collection_comment(place.element, place.dimension, new_metric));
 	END IF;
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
-		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid;
+		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid AND i.opclass = ANY (opclasses);
 END
 $reindex$;
 COMMENT ON FUNCTION proxima.reindex_statements(uuid, text, text, jsonb)

@@ -43,7 +43,11 @@ use crate::pg::{progress, threads, tid};
 use crate::storage::{BulkPages, RelationPager};
 
 /// Tables with fewer blocks are not sampled: their first rows are most of what they have.
-const SAMPLED_BLOCKS_MIN: u32 = 64;
+const SAMPLED_BLOCKS_MIN: u32 = 8;
+/// Blocks that are looked at without finding a batch of rows: so many, or this share of the table. Then rows of the
+/// index are so few that the first ones do as well.
+const EMPTY_BLOCKS_MIN: usize = 256;
+const EMPTY_BLOCKS_SHARE: usize = 16;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// The same for sparse vectors so long that these fill the memory.
@@ -326,6 +330,9 @@ impl<'b> Build<'b> {
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_block(block, Some(sample_row), state.cast()) };
             if self.loader.rows() < batch {
+                if sampled == 0 && at >= EMPTY_BLOCKS_MIN.max(blocks as usize / EMPTY_BLOCKS_SHARE) {
+                    break;
+                }
                 continue;
             }
             sampled += self.loader.rows() as u64;

@@ -42,6 +42,9 @@ const BACKLOG_FREE: u64 = 128 * 1024;
 const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
+/// Memory for the codes of a writer's share, which are few enough for it: an INSERT must not fail for want of temporary
+/// files.
+const SHARE_SORT_BYTES: u64 = 1 << 30;
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
 
@@ -192,7 +195,7 @@ pub unsafe fn merge(
     let Some((sources, cause)) = due else { return Ok(None) };
     // What nobody waits for leaves the other processors to those who work.
     let threads = if is_all { workers.max(0) as usize + 1 } else { 1 };
-    let job = JobHost { threads, ..job };
+    let job = JobHost { threads, is_share: scope == Scope::Share, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {
         Ok(done) => {
@@ -330,6 +333,8 @@ struct JobHost<'s> {
     options: BuildOptions,
     limits: Limits,
     threads: usize,
+    /// Whether a writer does it on its way.
+    is_share: bool,
     /// Says whether to give up.
     stop: Option<Stop<'s>>,
 }
@@ -369,7 +374,7 @@ impl<'s> JobHost<'s> {
         // SAFETY: by the contract; the values do not outlive the call that has the contract.
         let (pager, horizon) =
             unsafe { (RelationPager::new(index, &open.hints).with_stop(stop), IndexHorizon::new(index)) };
-        Self { index, open, pager, horizon, options, limits, threads: 1, stop }
+        Self { index, open, pager, horizon, options, limits, threads: 1, is_share: false, stop }
     }
 
     fn run(&self, slot: Slot, sources: &Sources, cause: Cause) -> Result<maintain::Outcome, IndexError> {
@@ -453,8 +458,9 @@ impl<'s> Host for JobHost<'s> {
     }
 
     fn sort(&self) -> TupleSort {
+        let bytes = if self.is_share { SHARE_SORT_BYTES } else { guc::maintenance_memory() / 2 };
         // SAFETY: jobs run in a transaction, and end before what called them returns.
-        unsafe { TupleSort::new(guc::maintenance_memory() / 2) }
+        unsafe { TupleSort::new(bytes) }
     }
 
     fn options(&self) -> &BuildOptions {

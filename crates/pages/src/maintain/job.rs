@@ -140,9 +140,12 @@ fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, 
     }
     let mut builder = ListBuilder::new(space, options, host.sort());
     let nodes: u64 = sources.segments.iter().map(|entry: &SegmentEntry| u64::from(entry.rows)).sum();
-    let step = (nodes / sample_rows(space, options, host.memory(), live) as u64).max(1);
-    reading
-        .sample(u32::try_from(step).unwrap_or(u32::MAX), batch, &mut |loader| builder.sample(loader, host))?;
+    // The first batch, by which rows are encoded, comes from everywhere as well.
+    let steps = [batch, sample_rows(space, options, host.memory(), live)];
+    for step in steps.map(|rows| nodes.div_ceil(rows as u64).max(2)) {
+        let step = u32::try_from(step).unwrap_or(u32::MAX);
+        reading.sample(step, batch, &mut |loader| builder.sample(loader, host))?;
+    }
     builder.train(live, host)?;
     let loaded = reading.batches(batch, &mut |loader| builder.add(loader, host))?;
     host.pause(Step::Loaded);

@@ -15,6 +15,7 @@ use quant::rabitq::{Reconstruction, with_lost};
 use super::space::{chain_runs, joined, segment_runs};
 use crate::error::PageError;
 use crate::format::meta::{BlockRun, Chain, Meta, SegmentEntry};
+use crate::format::node::NodeHeader;
 use crate::format::pending::PendingEntry;
 use crate::format::segment::{TID_DEAD, TID_FIRST, TID_LAST, TidEntry};
 use crate::pager::Pager;
@@ -26,6 +27,9 @@ use crate::segment::nodes::NodePages;
 use crate::space::{self, Space};
 use crate::tids::HeapTid;
 use crate::{pending, tids};
+
+/// Rows of one node that a sample has at most.
+const SAMPLED_OF_NODE: usize = 4;
 
 /// What a job takes out of the manifest.
 #[derive(Clone, Debug, Default)]
@@ -295,7 +299,8 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         Ok(entries)
     }
 
-    /// Reads the live rows of one in `step` nodes, and if it is one, those without a place.
+    /// Reads the live rows of one in `step` nodes, and if it is one, those without a place; else no more than a few of
+    /// a node. No page is held while rows are handed on, which may be in the middle of a node: it may have any number.
     fn load_segment<P: Pager>(
         &mut self,
         pager: &P,
@@ -304,39 +309,35 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         step: u32,
     ) -> Result<(), E> {
         let (ranked, unranked) = entries.split_at(state.header.ranked_rows as usize);
+        let rows_max = if step == 1 { usize::MAX } else { SAMPLED_OF_NODE };
         let mut pages = NodePages::new(pager, self.space, state);
+        let mut held: Vec<(NodeHeader, Vec<u8>)> = Vec::new();
         loop {
             let mut id = pages.next();
-            let mut result = Ok(());
+            held.clear();
             let is_page = pages.next_page(&mut |node, own| {
-                id += 1;
-                if result.is_ok() && (id - 1).is_multiple_of(step) {
-                    let rows = &ranked[node.row_start as usize..][..node.row_count as usize];
-                    let row = StoredRow { code: state.plan.own(), own, scale: node.scale, error: node.error };
-                    result = self.push_live(&row, &state.centroid, rows);
+                if id.is_multiple_of(step) {
+                    held.push((*node, own.to_vec()));
                 }
+                id += 1;
             })?;
-            result.map_err(LoadError::from)?;
+            for (node, own) in &held {
+                let rows = &ranked[node.row_start as usize..][..node.row_count as usize];
+                let row = StoredRow { code: state.plan.own(), own, scale: node.scale, error: node.error };
+                for entry in rows.iter().filter(|entry| !entry.is_dead()).take(rows_max) {
+                    self.push(&row, &state.centroid, entry.tid()).map_err(LoadError::from)?;
+                    self.pass_on(self.batch_rows)?;
+                }
+            }
             if !is_page {
                 break;
             }
-            self.pass_on(self.batch_rows)?;
         }
         for entry in unranked.iter().filter(|entry| step == 1 && !entry.is_dead()) {
             self.loader.push_unranked(*entry).map_err(LoadError::from)?;
+            self.pass_on(self.batch_rows)?;
         }
         Ok(())
-    }
-
-    fn push_live(
-        &mut self,
-        row: &StoredRow<'_>,
-        centroid: &[f32],
-        rows: &[TidEntry],
-    ) -> Result<(), TryReserveError> {
-        rows.iter()
-            .filter(|entry| !entry.is_dead())
-            .try_for_each(|entry| self.push(row, centroid, entry.tid()))
     }
 
     /// Remembers whether the next row of the sources is dead, and says so.

@@ -37,6 +37,8 @@ use crate::space::{Query, SegmentQuery, Space};
 const SAMPLE_ROWS: usize = 500;
 const SAMPLE_ROWS_MIN: usize = 8;
 const SAMPLE_BYTES: usize = 2000;
+/// The same for lists, whose candidates are all kept until the end.
+const SAMPLE_ROWS_LISTED: usize = 250;
 /// The same for flat segments, each of which is a small part of its index.
 const SAMPLE_ROWS_FLAT: usize = 50;
 /// Candidates per sample row that are ranked exactly: int8 distances alone confuse the last places.
@@ -80,7 +82,7 @@ fn sample(nodes: &EncodedNodes) -> Vec<u32> {
 
 /// The nodes of a sample to search for in lists.
 pub fn sample_of_lists(nodes: &EncodedNodes) -> Vec<u32> {
-    every(nodes, SAMPLE_ROWS)
+    every(nodes, SAMPLE_ROWS_LISTED)
 }
 
 /// At most `rows` of the nodes, one of each of as many even stretches: a random one, because rows may come in turns.
@@ -287,10 +289,13 @@ pub fn measure<P: Pager>(
             let mut graph = WithoutNode { graph, node, hops: 0 };
             found += count_found(&mut graph, *id, gamma, *bound)?;
             hops += graph.hops;
+            if hops > HOPS_MAX * samples.len() as u64 && !curve.is_empty() {
+                return Ok(curve);
+            }
         }
         let recall = found as f32 / (samples.len() * RESULTS) as f32;
         curve.push(CurvePoint { recall, gamma });
-        if is_enough(&curve) || hops > HOPS_MAX * samples.len() as u64 {
+        if is_enough(&curve) {
             break;
         }
     }

@@ -18,6 +18,7 @@ use crate::space::Space;
 /// with their codes.
 const MORE_CANDIDATES: usize = 4;
 const CANDIDATES_MAX: usize = 640;
+const CANDIDATE_BYTES_MAX: usize = 32 << 20;
 
 /// Rows that lists are trained on.
 pub(super) struct Sample {
@@ -102,7 +103,17 @@ fn candidates(
     let truth = truth_of(space, (first, &rows), build_space(space), (chosen, &queries), control)?;
     let needed = truth.iter().map(|truth| truth.candidates.len()).max().unwrap_or(0);
     let usual = truth_candidates(space);
-    Ok(if needed > usual { (needed * MORE_CANDIDATES).min(CANDIDATES_MAX) } else { usual })
+    let distinct = truth.iter().map(|truth| count_distinct(first, &truth.candidates)).sum::<usize>();
+    // Equal rows are one candidate.
+    let are_few = distinct < usual / 2 * truth.len() && first.count() > usual;
+    let bytes = chosen.len() * (first.plan.own_bytes() + first.plan.code_bytes() + 128);
+    let most = (CANDIDATE_BYTES_MAX / bytes.max(1)).clamp(usual, CANDIDATES_MAX.max(usual));
+    Ok(if needed > usual || are_few { (needed * MORE_CANDIDATES).min(most) } else { usual })
+}
+
+fn count_distinct(nodes: &EncodedNodes, rows: &[u32]) -> usize {
+    let hash = |&row: &u32| code_hash(nodes.own_of(row as usize), nodes.scales[row as usize]);
+    rows.iter().map(hash).collect::<std::collections::HashSet<_>>().len()
 }
 
 /// Where a row is in the heap.
