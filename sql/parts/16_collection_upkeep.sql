@@ -129,7 +129,8 @@ COMMENT ON FUNCTION proxima.recall(text, integer, integer)
 
 -- What reindex_collection() runs, and a client may run: each statement for itself, outside of a transaction block.
 -- Reads and writes go on. Searches use the new metric from the statement that registers it, when its index is there;
--- the old index goes last. After a failure, the statements of a new call begin with dropping what was left invalid.
+-- all older indexes on the vectors go last. After a failure, the statements of a new call begin with dropping what
+-- was left invalid.
 CREATE FUNCTION proxima.reindex_statements(collection uuid, index_method text DEFAULT NULL, metric text DEFAULT NULL,
 	options jsonb DEFAULT '{}')
 RETURNS SETOF text
@@ -138,16 +139,13 @@ DECLARE
 	place record;
 	new_metric text;
 	new_method text;
-	-- An index for another metric is somebody's own.
-	opclasses text[];
 BEGIN
 	place := proxima.resolve_collection(collection);
 	new_metric := coalesce(metric, place.metric);
-	opclasses := ARRAY[place.element || '_' || place.metric || '_ops', place.element || '_' || new_metric || '_ops'];
 	new_method := coalesce(index_method,
 		(SELECT i.index_method FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1), 'hnsw');
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
-		FROM proxima.embedding_indexes(place.relation) i WHERE NOT i.indisvalid AND i.opclass = ANY (opclasses);
+		FROM proxima.embedding_indexes(place.relation) i WHERE NOT i.indisvalid;
 	RETURN NEXT 'CREATE INDEX CONCURRENTLY ' || proxima.index_statement(place.target, place.type_schema, place.element,
 		new_metric, new_method, coalesce(options, '{}'));
 	IF new_metric <> place.metric THEN
@@ -156,7 +154,7 @@ BEGIN
 			proxima.collection_comment(place.element, place.dimension, new_metric));
 	END IF;
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
-		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid AND i.opclass = ANY (opclasses);
+		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid;
 END
 $reindex$;
 COMMENT ON FUNCTION proxima.reindex_statements(uuid, text, text, jsonb)

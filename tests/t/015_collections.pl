@@ -74,7 +74,7 @@ for my $case (['proxima', 'public'], ['vector', '"Odd ""schema"""'])
 	my @ids = fill($from, $extension, $schema);
 	is(scalar(@ids), 3, "$about: three collections");
 	my $before = answers($from, @ids);
-	is($node->safe_psql($from, 'SELECT count(*) FROM proxima.collection_registry'), 4, "$about: and an entry of one that is gone");
+	is($node->safe_psql($from, 'SELECT count(*) FROM proxima.collection_registry'), 5, "$about: and entries of two that are gone");
 
 	dump_and_restore($from, "whole$number", "$about, whole", []);
 	is(answers("whole$number", @ids), $before, "$about: the restored collections are the same");

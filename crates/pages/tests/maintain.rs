@@ -188,6 +188,23 @@ fn sign_codes_stay_the_same_through_merges() {
     }
 }
 
+/// A node may have any number of rows: those of one are handed on in batches as others are, and a sample has few of it.
+#[test]
+fn a_merge_of_many_equal_rows_keeps_them_all() {
+    let distinct = clustered(40, 72, 4, 3);
+    let rows: Vec<Value> = (0..6_000).map(|row| Value::Dense(distinct[(row % 50).min(39)].clone())).collect();
+    let lists = ListOptions { own: OwnCode::Residual(Encoding::I4), ..LISTS };
+    let navigator = Navigator::Lists(lists);
+    let segments = [(&rows[..4_000], navigator), (&rows[4_000..], Navigator::Flat)];
+    let index = Index::build_segments(Element::Float4, Metric::L2, 72, &segments).with_lists(Some(lists));
+    let clock = Clock::default();
+    index.delete(|row| row % 7 == 0).expect("sound");
+    assert_eq!(quiet(&index, &clock).rows, (0..6_000).filter(|row| row % 7 != 0).count() as u64);
+    assert_sound(&index, &clock);
+    let expected: Vec<usize> = (0..6_000).filter(|row| row % 7 != 0).collect();
+    assert_eq!(found(&index, &rows[3]), expected);
+}
+
 /// Bounds hold for the values of the operator, and are not wide because rows moved often.
 fn assert_bounds(index: &Index, metric: Metric, rows: &[Value], query: &Value) {
     let effort = Effort::Adaptive { gamma: 1.1, expansions_min: 0 };
