@@ -1,4 +1,4 @@
-//! Building the index, with a live view of PostgreSQL's own progress report.
+//! Building an index, with a live view of PostgreSQL's own progress report.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write, stdout};
@@ -11,27 +11,24 @@ use crate::session::Session;
 const INTERVAL: Duration = Duration::from_millis(100);
 const BAR_WIDTH: usize = 40;
 
-/// Whether the server has the access method.
-pub fn is_available(session: &mut Session) -> Result<bool, postgres::Error> {
-    Ok(session.query_one("SELECT count(*) = 1 FROM pg_am WHERE amname = 'hnsw'", &[])?.get(0))
-}
-
-/// Builds an hnsw index over the embeddings.
-pub fn build(session: &mut Session) -> Result<(), Box<dyn Error>> {
+/// Builds an index over the embeddings in the place of the one that is there.
+pub fn build(session: &mut Session, method: &str) -> Result<(), Box<dyn Error>> {
+    session.batch_execute("DROP INDEX IF EXISTS wordnet_embedding_idx")?;
     let mut watcher = Session::connect()?;
     let pid: i32 = session.query_one("SELECT pg_backend_pid()", &[])?.get(0);
     let done = AtomicBool::new(false);
     let start = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| watch(&mut watcher, pid, &done));
-        let result =
-            session.batch_execute("CREATE INDEX ON wordnet USING hnsw (embedding vector_cosine_ops)");
+        let statement = format!("CREATE INDEX ON wordnet USING {method} (embedding vector_cosine_ops)");
+        let result = session.batch_execute(&statement);
         done.store(true, Ordering::Relaxed);
         result
     })?;
     let seconds = start.elapsed().as_secs_f64();
-    let size: String = session.query_one("SELECT pg_size_pretty(pg_indexes_size('wordnet'))", &[])?.get(0);
-    println!("built the hnsw index in {seconds:.2} s ({size} of indexes)");
+    let size = "SELECT pg_size_pretty(pg_relation_size('wordnet_embedding_idx'))";
+    let size: String = session.query_one(size, &[])?.get(0);
+    println!("built the {method} index in {seconds:.2} s ({size})");
     Ok(())
 }
 

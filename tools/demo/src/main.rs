@@ -57,13 +57,11 @@ fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
 
     let exact = Answers::exact(&mut session, &data)?;
     println!("\n{}", exact.summary("exact search, no index", &data));
-    if !index::is_available(&mut session)? {
-        println!("there is no hnsw in this build: exact search only");
-        return Ok(show_answers(&mut session, &data, SHOWN_QUERIES)?);
+    for method in ["ivf", "hnsw"] {
+        index::build(&mut session, method)?;
+        let approximate = Answers::by_index(&mut session, &data)?;
+        println!("{}", approximate.summary(&format!("{method}, defaults"), &data));
     }
-    index::build(&mut session)?;
-    let approximate = Answers::by_index(&mut session, &data)?;
-    println!("{}", approximate.summary("hnsw, defaults", &data));
     Ok(show_answers(&mut session, &data, SHOWN_QUERIES)?)
 }
 
