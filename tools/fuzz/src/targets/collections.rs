@@ -160,8 +160,8 @@ impl Target for Collections {
         }
         let canary = run.session.simple("SELECT count(*) FROM public.canary")?;
         run.check(canary.as_deref() == Some("1"), "the other table has changed", &input);
-        let left = run.session.simple("SELECT count(*) FROM proxima.collection_registry")?;
-        run.check(left.as_deref() == Some("0"), "an entry is left", &input);
+        let left = run.session.simple("SELECT count(*) FROM proxima.list_collections()")?;
+        run.check(left.as_deref() == Some("0"), "a collection is left", &input);
         run.session.simple("ROLLBACK").map(|_| ())
     }
 }
