@@ -150,5 +150,21 @@ is_whole($standby, $dim, 'the replica after all');
 is($standby->safe_psql('postgres', "SELECT count(*) FROM items"), $primary->safe_psql('postgres', "SELECT count(*) FROM items"),
 	'the same number of rows');
 $standby->stop;
+
+# Neither an INSERT nor VACUUM fails for want of temporary files: what they merge they sort in memory.
+my $tight = "SET temp_file_limit = 0; SET maintenance_work_mem = '1MB'; SET max_parallel_maintenance_workers = 0;";
+$primary->safe_psql('postgres', "CREATE TABLE files (id int, v vector($dim));
+	CREATE INDEX files_v ON files USING $METHOD (v vector_l2_ops) WITH (pending_list_limit = 1024)");
+for my $part (0 .. 3)
+{
+	my $first = 12000 * $part + 1;
+	$primary->safe_psql('postgres', "$tight INSERT INTO files SELECT i, embed(i, $dim) FROM generate_series($first, $first + 11999) i");
+	$primary->safe_psql('postgres', "DELETE FROM files WHERE id % 3 = 0");
+	my ($code, $out, $err) = $primary->psql('postgres', "$tight VACUUM (INDEX_CLEANUP on) files");
+	is($code, 0, "VACUUM without temporary files, part $part: $err");
+}
+is(check_sound($primary, 'files_v'), 'true', 'sound without temporary files');
+is($primary->safe_psql('postgres', "SET enable_seqscan = off; SET enable_sort = off; SET ivf.probes = 32768;
+	SELECT count(*) FROM (SELECT id FROM files ORDER BY v <-> embed(1, $dim)) s"), '32000', 'every row is there');
 $primary->stop;
 done_testing();

@@ -118,7 +118,10 @@ fn rows_of_tight_groups_are_found() {
     let case = (Element::Float4, Metric::L2, 128);
     let mut low = Vec::new();
     for navigator in [Graph, Flat, lists(case.0)] {
-        low.extend(low_at_defaults(case, rows, queries, &[(3_200, navigator)]));
+        let layout = [(3_200, navigator)];
+        let index = build(case, rows, &layout);
+        let default = calibrated(&index, &queries[0], 0.95);
+        low.extend(low_by(&index, case, (rows, queries, &layout), &[(default, 0.95)]));
     }
     assert!(low.is_empty(), "{}", low.join("\n"));
 }
@@ -137,18 +140,6 @@ fn low_recall(
     // In few dimensions the largest products are with rows unlike the query: calibration sees less of that.
     let least = if case.1 == Metric::InnerProduct { 0.93 } else { 0.95 };
     low_by(&index, case, (rows, queries, layout), &[(default, least), (Effort::Pool { ef: 120 }, 0.93)])
-}
-
-/// The same with defaults only.
-fn low_at_defaults(
-    case: (Element, Metric, usize),
-    rows: &[Value],
-    queries: &[Value],
-    layout: &[(usize, Navigator)],
-) -> Vec<String> {
-    let index = build(case, rows, layout);
-    let default = calibrated(&index, &queries[0], 0.95);
-    low_by(&index, case, (rows, queries, layout), &[(default, 0.95)])
 }
 
 fn low_by(

@@ -72,6 +72,8 @@ struct Build<'b> {
     listed: Option<(ListBuilder<'b, TupleSort>, usize)>,
     meta: Meta,
     indexed: f64,
+    /// Whether the rows that come are a sample of those that will.
+    is_sampling: bool,
 }
 
 /// Builds the index from its table.
@@ -152,43 +154,6 @@ unsafe extern "C-unwind" fn add_row(
         let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
         build.add(&value, tid::from_pg(*heap_tid)).or_report();
     }
-}
-
-/// Receives a row of the sample.
-#[pg_guard]
-unsafe extern "C-unwind" fn sample_row(
-    _index: pg_sys::Relation,
-    heap_tid: pg_sys::ItemPointer,
-    values: *mut pg_sys::Datum,
-    is_null: *mut bool,
-    _is_alive: bool,
-    state: *mut std::ffi::c_void,
-) {
-    // SAFETY: as in `add_row`.
-    unsafe {
-        if *is_null {
-            return;
-        }
-        let build = &mut *state.cast::<Build<'_>>();
-        let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
-        build.load(&value, tid::from_pg(*heap_tid)).or_report();
-    }
-}
-
-/// All blocks, each once, the first few of them already from all over the table.
-fn spread(blocks: u32) -> impl Iterator<Item = u32> {
-    let blocks = u64::from(blocks);
-    // Steps of the golden section never come near to where they were; without a common factor they come everywhere.
-    let common = |step: u64| {
-        let (mut a, mut b) = (step, blocks);
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    let golden = (blocks as f64 * 0.618_034) as u64;
-    let step = (golden.max(1)..).find(|&step| common(step) == 1).unwrap_or(1);
-    (0..blocks).map(move |at| (at * step % blocks) as u32)
 }
 
 /// The manifest of an empty index with this index's options.
@@ -306,6 +271,7 @@ impl<'b> Build<'b> {
             listed,
             meta,
             indexed: 0.0,
+            is_sampling: false,
         }
     }
 
@@ -323,12 +289,13 @@ impl<'b> Build<'b> {
             return Ok(());
         }
         progress::phase(progress::Phase::PerformingKMeans);
+        self.is_sampling = true;
         let memory = self.memory_max;
         let (mut sampled, mut rows, mut wanted) = (0, 0.0, u64::MAX);
-        for (at, block) in spread(blocks).enumerate() {
+        for (at, block) in stream::spread(blocks).enumerate() {
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
-            unsafe { input.scan_block(block, Some(sample_row), state.cast()) };
+            unsafe { input.scan_block(block, Some(add_row), state.cast()) };
             if self.loader.rows() < batch {
                 if sampled == 0 && at >= EMPTY_BLOCKS_MIN.max(blocks as usize / EMPTY_BLOCKS_SHARE) {
                     break;
@@ -343,6 +310,7 @@ impl<'b> Build<'b> {
                 break;
             }
         }
+        self.is_sampling = false;
         self.loader = Loader::new(self.space);
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         listed.train(rows as u64, &self.workers)
@@ -354,17 +322,15 @@ impl<'b> Build<'b> {
         listed.sample(loader, &self.workers)
     }
 
-    /// Adds a row to those in memory.
-    fn load(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
+    fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
         let (expected, actual) = (self.space.dim(), value.dim() as usize);
         if actual != expected {
             return Err(IndexError::UnexpectedDimensions { expected, actual });
         }
-        self.loader.push(self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)
-    }
-
-    fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
-        self.load(value, row)?;
+        self.loader.push(self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)?;
+        if self.is_sampling {
+            return Ok(());
+        }
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
         if let Some((listed, batch)) = &mut self.listed {

@@ -6,7 +6,8 @@
 //! heap's matter.
 //!
 //! Memory: the rows of a job and the builder's own stay within maintenance_work_mem (autovacuum_work_mem in
-//! autovacuum), as in a build; segments whose graph does not fit stay apart. Lists always fit.
+//! autovacuum), as in a build; segments whose graph does not fit stay apart. Lists always fit, by way of temporary
+//! files; INSERT and VACUUM, which must not fail for want of these, leave to the worker what is too large without.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
@@ -20,7 +21,7 @@ use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
 use pages::segment::build::{self, BuildOptions, Navigator};
-use pages::segment::stream::Workers;
+use pages::segment::stream::{self, Workers};
 use pages::space::Space;
 use pgrx::pg_sys;
 
@@ -42,9 +43,6 @@ const BACKLOG_FREE: u64 = 128 * 1024;
 const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
-/// Memory for the codes of a writer's share, which are few enough for it: an INSERT must not fail for want of temporary
-/// files.
-const SHARE_SORT_BYTES: u64 = 1 << 30;
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
 
@@ -77,6 +75,8 @@ impl From<Lane> for Work {
 pub enum Scope {
     /// What is due in a lane.
     Due(Lane),
+    /// The same as far as it needs no temporary files, for want of which whoever does it must not fail.
+    InMemory(Lane),
     /// A writer's bounded share of what is due in the small lane.
     Share,
     /// Everything that memory allows, of segments with numbers below this.
@@ -163,7 +163,7 @@ pub unsafe fn merge(
     stop: &mut dyn FnMut() -> bool,
 ) -> Result<Option<Merged>, IndexError> {
     let lane = match scope {
-        Scope::Due(lane) => lane,
+        Scope::Due(lane) | Scope::InMemory(lane) => lane,
         Scope::Share => Lane::Small,
         Scope::All(_) => Lane::Large,
     };
@@ -184,18 +184,24 @@ pub unsafe fn merge(
         let job = JobHost::new(index, &open, Navigator::of(&open.meta), Some(&must_stop));
         (job, pg_sys::max_parallel_maintenance_workers)
     };
-    let limits = Limits { is_share: scope == Scope::Share, ..job.limits };
+    let is_in_memory = matches!(scope, Scope::InMemory(_) | Scope::Share);
+    let sorted = if is_in_memory { stream::sorted_bytes_per_row(job.space(), &job.options) } else { 0 };
+    let limits = Limits {
+        is_share: scope == Scope::Share,
+        bytes_per_row: job.limits.bytes_per_row + sorted,
+        ..job.limits
+    };
     let segments = open.meta.segments();
     let due = match scope {
         Scope::All(before) => {
             maintain::whole(segments, before, &limits).map(|sources| (sources, Cause::Request))
         }
-        Scope::Due(_) | Scope::Share => maintain::due(segments, lane, &limits),
+        Scope::Due(_) | Scope::InMemory(_) | Scope::Share => maintain::due(segments, lane, &limits),
     };
     let Some((sources, cause)) = due else { return Ok(None) };
     // What nobody waits for leaves the other processors to those who work.
     let threads = if is_all { workers.max(0) as usize + 1 } else { 1 };
-    let job = JobHost { threads, is_share: scope == Scope::Share, ..job };
+    let job = JobHost { threads, is_in_memory, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {
         Ok(done) => {
@@ -333,8 +339,8 @@ struct JobHost<'s> {
     options: BuildOptions,
     limits: Limits,
     threads: usize,
-    /// Whether a writer does it on its way.
-    is_share: bool,
+    /// Whether sorts must do without temporary files; then the sources are few enough.
+    is_in_memory: bool,
     /// Says whether to give up.
     stop: Option<Stop<'s>>,
 }
@@ -374,7 +380,7 @@ impl<'s> JobHost<'s> {
         // SAFETY: by the contract; the values do not outlive the call that has the contract.
         let (pager, horizon) =
             unsafe { (RelationPager::new(index, &open.hints).with_stop(stop), IndexHorizon::new(index)) };
-        Self { index, open, pager, horizon, options, limits, threads: 1, is_share: false, stop }
+        Self { index, open, pager, horizon, options, limits, threads: 1, is_in_memory: false, stop }
     }
 
     fn run(&self, slot: Slot, sources: &Sources, cause: Cause) -> Result<maintain::Outcome, IndexError> {
@@ -385,6 +391,10 @@ impl<'s> JobHost<'s> {
             JobError::Page(error) => self.page_error(error),
             JobError::Index(error) => error,
         })
+    }
+
+    fn space(&self) -> &Space {
+        &self.open.parsed.space
     }
 
     fn page_error(&self, error: PageError) -> IndexError {
@@ -458,7 +468,7 @@ impl<'s> Host for JobHost<'s> {
     }
 
     fn sort(&self) -> TupleSort {
-        let bytes = if self.is_share { SHARE_SORT_BYTES } else { guc::maintenance_memory() / 2 };
+        let bytes = if self.is_in_memory { u64::MAX } else { guc::maintenance_memory() / 2 };
         // SAFETY: jobs run in a transaction, and end before what called them returns.
         unsafe { TupleSort::new(bytes) }
     }

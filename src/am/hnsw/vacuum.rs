@@ -99,7 +99,8 @@ unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
     Ok(())
 }
 
-/// The merges of a lane that are due: as many at most as there are segments, so that it ends under inserts.
+/// The merges of a lane that are due: as many at most as there are segments, so that it ends under inserts. What is too
+/// large without temporary files is a worker's.
 unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
@@ -110,7 +111,8 @@ unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
             {
                 return Ok(());
             }
-            if timed::merge(index, Scope::Due(lane), false, &mut || false)?.is_none() {
+            if timed::merge(index, Scope::InMemory(lane), false, &mut || false)?.is_none() {
+                worker::request(index, lane);
                 return Ok(());
             }
             rest -= 1;

@@ -36,6 +36,9 @@ pub use write::Listed;
 const BATCH_ROWS_MIN: u64 = 512;
 const BATCH_ROWS_MAX: u64 = 16 * 1024;
 
+/// What a sort takes for a record besides its bytes: a reference, its allocation, and the rounding up of both.
+const SORT_OVERHEAD: usize = 128;
+
 /// Brings records into the order of their bytes. What goes wrong there is the host's to raise.
 pub trait RowSort {
     /// Adds a record. All have the same length.
@@ -106,12 +109,33 @@ pub fn batch_rows(space: &Space, options: &BuildOptions, memory: u64) -> usize {
     (memory / 4 / row as u64).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX) as usize
 }
 
+/// Memory in bytes that a row takes while it is sorted, if nothing of it is to be on disk; 0 without lists.
+pub fn sorted_bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
+    list_plan(space, options).map_or(0, |plan| (Layout::of(plan).bytes() + SORT_OVERHEAD) as u64)
+}
+
 /// Rows that lists of `rows` rows are trained on, for a builder that may take `memory` bytes.
 pub fn sample_rows(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let wanted = lists_wanted(options, rows).unwrap_or(1).saturating_mul(TRAINING_ROWS).min(rows);
     let affordable = memory / 2 / (byte_dim_min(space) as u64 + 64);
     wanted.min(affordable as usize).max(batch_rows(space, options, memory))
+}
+
+/// All blocks of a table, each once, the first few of them already from all over the table.
+pub fn spread(blocks: u32) -> impl Iterator<Item = u32> {
+    let blocks = u64::from(blocks);
+    // Steps of the golden section never come near to where they were; without a common factor they come everywhere.
+    let common = |step: u64| {
+        let (mut a, mut b) = (step, blocks);
+        while b > 0 {
+            (a, b) = (b, a % b);
+        }
+        a
+    };
+    let golden = (blocks as f64 * 0.618_034) as u64;
+    let step = (golden.max(1)..).find(|&step| common(step) == 1).unwrap_or(1);
+    (0..blocks).map(move |at| (at * step % blocks) as u32)
 }
 
 /// A segment with lists in the making.
@@ -280,5 +304,23 @@ mod tests {
         assert_eq!(batch_rows(&space, &options, u64::MAX), BATCH_ROWS_MAX as usize);
         assert_eq!(sample_rows(&space, &options, u64::MAX, 1_000_000), 2_000 * TRAINING_ROWS);
         assert!(sample_rows(&space, &options, 64 << 20, 1_000_000) <= (32 << 20) / 768);
+    }
+
+    #[test]
+    fn blocks_come_once_and_from_everywhere() {
+        for blocks in [1, 2, 3, 8, 64, 1_000, 4_181] {
+            let mut all: Vec<u32> = spread(blocks).collect();
+            if blocks >= 64 {
+                // The first sixteenth leaves no gap of an eighth.
+                let mut first = all[..blocks as usize / 16].to_vec();
+                first.sort_unstable();
+                assert!(
+                    blocks < 1_000 || first.windows(2).all(|pair| pair[1] - pair[0] < blocks / 8),
+                    "{blocks}"
+                );
+            }
+            all.sort_unstable();
+            assert!(all.into_iter().eq(0..blocks), "{blocks}");
+        }
     }
 }

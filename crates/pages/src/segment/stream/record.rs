@@ -51,6 +51,11 @@ impl Layout {
         out.extend(tid.flags.to_le_bytes());
     }
 
+    /// Bytes of a record.
+    pub fn bytes(&self) -> usize {
+        self.node_end() + TAIL
+    }
+
     fn node_end(&self) -> usize {
         HEAD + self.own + self.bits
     }
