@@ -54,7 +54,7 @@ pub fn merge(oid: u32) -> Result<(u64, Merged), IndexError> {
 /// As [`flush`].
 pub fn request_merge(oid: u32) -> Result<Requested, IndexError> {
     // SAFETY: `with_index` has opened and locked it.
-    with_index(oid, c"request_merge()", |index| Ok(unsafe { worker::request(index, Lane::Small) }))
+    with_index(oid, c"request_merge()", |index| unsafe { worker::request(index, Lane::Small) })
 }
 
 /// Opens an index of ours for maintenance, hands it to `work`, closes it.

@@ -100,12 +100,12 @@ unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError>
         }
         let flushed = flushed.unwrap_or_default();
         if maintain::merge_is_due(index, Lane::Large)? {
-            worker::request(index, Lane::Large);
+            worker::request(index, Lane::Large)?;
         }
         if !maintain::merge_is_due(index, Lane::Small)? {
             return Ok(());
         }
-        match worker::request(index, Lane::Small) {
+        match worker::request(index, Lane::Small)? {
             Requested::Started | Requested::Running => {
                 let limit = Duration::from_micros(flushed.rows * WAIT_PER_ROW_US);
                 maintain::wait_for_merges(index, limit)?;

@@ -199,8 +199,14 @@ pub unsafe fn merge(
         Scope::Due(_) | Scope::InMemory(_) | Scope::Share => maintain::due(segments, lane, &limits),
     };
     let Some((sources, cause)) = due else { return Ok(None) };
-    // What nobody waits for leaves the other processors to those who work.
-    let threads = if is_all { workers.max(0) as usize + 1 } else { 1 };
+    // Of flat segments every search reads all rows until they are merged. What else nobody waits for leaves the other
+    // processors to those who work.
+    let helpers = match scope {
+        Scope::All(_) => workers.max(0),
+        Scope::Due(Lane::Small) => workers.clamp(0, 1),
+        Scope::Due(Lane::Large) | Scope::InMemory(_) | Scope::Share => 0,
+    };
+    let threads = helpers as usize + 1;
     let job = JobHost { threads, is_in_memory, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {
@@ -300,6 +306,18 @@ unsafe fn open(index: pg_sys::Relation) -> Result<OpenIndex, IndexError> {
 pub unsafe fn next_number(index: pg_sys::Relation) -> Result<u32, IndexError> {
     // SAFETY: by the contract.
     Ok(unsafe { open(index)? }.meta.next_segment)
+}
+
+/// How many merges there have been; the count wraps around.
+///
+/// # Errors
+/// If the meta page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn merges(index: pg_sys::Relation) -> Result<u32, IndexError> {
+    // SAFETY: by the contract.
+    Ok(unsafe { open(index)? }.meta.merges)
 }
 
 /// How many segments there are.

@@ -107,12 +107,12 @@ unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
         let mut rest = maintain::segments(index)?;
         while rest > 0 && maintain::merge_is_due(index, lane)? {
             if is_autovacuum()
-                && matches!(worker::request(index, lane), Requested::Started | Requested::Running)
+                && matches!(worker::request(index, lane)?, Requested::Started | Requested::Running)
             {
                 return Ok(());
             }
             if timed::merge(index, Scope::InMemory(lane), false, &mut || false)?.is_none() {
-                worker::request(index, lane);
+                worker::request(index, lane)?;
                 return Ok(());
             }
             rest -= 1;

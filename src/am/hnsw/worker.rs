@@ -23,7 +23,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::inspect;
-use super::maintain::{Lane, Scope, Work};
+use super::maintain::{self, Lane, Scope, Work};
 use super::timed;
 use crate::error::{self, IndexError, OrReport};
 use crate::guc::maintenance::{background_merge, max_merge_workers, pause_until};
@@ -59,8 +59,10 @@ pub enum Requested {
 struct Asked {
     when: Instant,
     answer: Requested,
-    /// No other before this has passed: longer each time that a worker was started and the merge is due again, because
-    /// it may be that workers find nothing to do, or fail.
+    /// The index's merges until then.
+    merges: u32,
+    /// No other before this has passed: longer each time that a worker was started and nothing was merged, because it
+    /// may be that workers find nothing to do, or fail.
     interval: Duration,
 }
 
@@ -71,17 +73,20 @@ thread_local! {
 
 /// Asks for a worker that merges what is due in a lane of an index. Neither waits nor raises for want of one.
 ///
+/// # Errors
+/// If a page is damaged.
+///
 /// # Safety
 /// `index` is open and of one of our methods; this is the backend's main thread, with no buffer lock held.
-pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
+pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, IndexError> {
     // SAFETY: by the contract.
     let oid = unsafe { ((*index).rd_id, lane) };
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
     if let Some(last) = last.filter(|last| last.when.elapsed() < last.interval) {
-        return if last.answer == Requested::Started { Requested::Running } else { last.answer };
+        return Ok(if last.answer == Requested::Started { Requested::Running } else { last.answer });
     }
     // SAFETY: by the contract.
-    let answer = unsafe { ask(index, lane) };
+    let (merges, answer) = unsafe { (maintain::merges(index)?, ask(index, lane)) };
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
@@ -89,20 +94,21 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Requested {
                 requests.clear();
             }
             let is_repeated = |last: &Asked| {
-                answer == Requested::Started && last.answer == answer && last.when.elapsed() < FORGOTTEN_AFTER
+                let both_started = answer == Requested::Started && last.answer == answer;
+                both_started && last.merges == merges && last.when.elapsed() < FORGOTTEN_AFTER
             };
             let interval = match last.filter(is_repeated) {
                 Some(last) => (2 * last.interval).min(REQUEST_INTERVAL_MAX),
                 None => REQUEST_INTERVAL,
             };
-            requests.insert(oid, Asked { when: Instant::now(), answer, interval });
+            requests.insert(oid, Asked { when: Instant::now(), answer, merges, interval });
         });
     }
     if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {
         // SAFETY: by the contract.
         error::warn_no_worker(&unsafe { relation_name(index) });
     }
-    answer
+    Ok(answer)
 }
 
 unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
