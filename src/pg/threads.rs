@@ -116,8 +116,8 @@ fn wait_for<R>(
     }
 }
 
-/// Work that goes on while the main thread does something else. When this is dropped, by an error for instance, the work
-/// is cancelled and waited for.
+/// Work that goes on while the main thread does something else. When this is dropped, by an error for instance, the
+/// work is cancelled and waited for.
 pub struct Running<R> {
     /// Its threads end once they have nothing to do.
     _pool: rayon::ThreadPool,

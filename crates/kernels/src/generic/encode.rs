@@ -1,7 +1,7 @@
 //! Codes of a vector, and what they lose.
 //!
-//! Codes are written to pages, so they must be the same whatever machine makes them: every tier keeps [`SUMS`] sums, one
-//! for each remainder of the index, adds them up in the same order, and fuses nothing that rounds.
+//! Codes are written to pages, so they must be the same whatever machine makes them: every tier keeps [`SUMS`] sums,
+//! one for each remainder of the index, adds them up in the same order, and fuses nothing that rounds.
 
 use super::rows::{BitPairs, Nibbles, Row, SignedBytes};
 use crate::arch::{Simd, nearest_integer};

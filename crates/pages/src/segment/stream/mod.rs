@@ -13,8 +13,8 @@
 //! How far to search is known without the pages: rows of the sample are queries, and each batch tells which of its
 //! rows are nearest to them.
 //!
-//! Memory: a quarter of what is allowed for a batch, half for the sample and then for the sort. The centroids and
-//! what a sorted reading holds come on top: some megabytes.
+//! Memory: a quarter of what is allowed for a batch, or for two of half the size, half for the sample and then for the
+//! sort. The centroids and what a sorted reading holds come on top: some megabytes.
 
 mod record;
 mod sort;
@@ -208,8 +208,8 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         Ok(())
     }
 
-    /// Takes a batch as [`Self::add`] does, but leaves the most of the work to the caller, who hands what comes out of it
-    /// to [`Self::end`], the batches in their order.
+    /// Takes a batch as [`Self::add`] does, but leaves most of the work to the caller, who hands what comes out of it
+    /// to [`Self::end`], batch after batch in their order.
     ///
     /// # Errors
     /// As there.

@@ -116,15 +116,22 @@ pub struct SpillSort<S> {
 }
 
 impl<S: RowSort> SpillSort<S> {
-    /// A sort that may take so many bytes, and as many in `other` once that has the records.
+    /// A sort that may take so many bytes, be it in memory or in `other`, which knows its own limit.
     pub fn new(bytes_max: u64, other: S) -> Self {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         Self { memory: MemSort::default(), bytes_max, other, is_spilled: false }
     }
 
     fn spill(&mut self) {
-        let memory = std::mem::take(&mut self.memory);
-        (0..memory.count()).for_each(|at| self.other.push(memory.record(at)));
+        let MemSort { mut records, length, .. } = std::mem::take(&mut self.memory);
+        let piece = (GROWTH_BYTES / length.max(1)).max(1) * length;
+        // Piece by piece, so that the two together take little more than one.
+        while !records.is_empty() {
+            let rest = records.len() - piece.min(records.len());
+            records[rest..].chunks_exact(length).for_each(|record| self.other.push(record));
+            records.truncate(rest);
+            records.shrink_to_fit();
+        }
         self.is_spilled = true;
     }
 }
