@@ -5,7 +5,8 @@
 //! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns; when an interrupt
 //! ends the statement it tells the workers to stop, waits until they have, and only then raises the error.
 
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -53,42 +54,114 @@ pub fn with_stoppable_workers<R: Send>(
 ) -> Result<R, Unfinished> {
     let pool = build_pool(threads).ok_or(Unfinished::NoThreads)?;
     let (sender, receiver) = channel();
-    let mut raised = None;
-    let (mut is_cancelled, mut is_stopped) = (false, false);
-    let mut result = None;
+    let mut waited = Waited { result: None, raised: None, is_stopped: false };
     pool.in_place_scope(|scope| {
         scope.spawn(move |_| {
             // The receiver outlives the scope, so the send can't fail.
             let _ = sender.send(work());
         });
-        loop {
-            match receiver.recv_timeout(TURN) {
-                Ok(value) => {
-                    result = Some(value);
-                    break;
-                }
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
-            }
-            if !is_cancelled {
-                let must_end = statement_must_end(&mut raised);
-                is_stopped = !must_end && stop();
-                if must_end || is_stopped {
-                    is_cancelled = true;
-                    cancel();
-                } else {
-                    progress();
-                }
-            }
-        }
+        waited = wait_for(&receiver, cancel, &mut progress, stop);
     });
     drop(pool);
-    if let Some(error) = raised {
-        std::panic::resume_unwind(error);
+    waited.outcome()
+}
+
+/// What came of waiting for workers.
+struct Waited<R> {
+    result: Option<R>,
+    raised: Option<Box<dyn std::any::Any + Send>>,
+    is_stopped: bool,
+}
+
+impl<R> Waited<R> {
+    /// The result, once no worker is left; raises what has to be.
+    fn outcome(self) -> Result<R, Unfinished> {
+        if let Some(error) = self.raised {
+            resume_unwind(error);
+        }
+        pgrx::check_for_interrupts!();
+        // Without a result and without a reason the work has panicked, and that was passed on.
+        self.result.filter(|_| !self.is_stopped).ok_or(Unfinished::Stopped)
     }
-    pgrx::check_for_interrupts!();
-    // Without a result and without a reason `work` has panicked, and the scope has passed that on.
-    result.filter(|_| !is_stopped).ok_or(Unfinished::Stopped)
+}
+
+/// Waits in turns for what workers send.
+fn wait_for<R>(
+    receiver: &Receiver<R>,
+    cancel: impl Fn(),
+    progress: &mut dyn FnMut(),
+    stop: &mut dyn FnMut() -> bool,
+) -> Waited<R> {
+    let mut waited = Waited { result: None, raised: None, is_stopped: false };
+    let mut is_cancelled = false;
+    loop {
+        match receiver.recv_timeout(TURN) {
+            Ok(value) => {
+                waited.result = Some(value);
+                return waited;
+            }
+            Err(RecvTimeoutError::Disconnected) => return waited,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if !is_cancelled {
+            let must_end = statement_must_end(&mut waited.raised);
+            waited.is_stopped = !must_end && stop();
+            if must_end || waited.is_stopped {
+                is_cancelled = true;
+                cancel();
+            } else {
+                progress();
+            }
+        }
+    }
+}
+
+/// Work that goes on while the main thread does something else. When this is dropped, by an error for instance, the
+/// work is cancelled and waited for.
+pub struct Running<R> {
+    /// Its threads end once they have nothing to do.
+    _pool: rayon::ThreadPool,
+    receiver: Receiver<std::thread::Result<R>>,
+    cancel: Box<dyn Fn()>,
+    is_over: bool,
+}
+
+impl<R: Send + 'static> Running<R> {
+    /// Begins `work` on a private pool of `threads` threads; None when these could not be created. After `cancel` was
+    /// called it must return soon.
+    pub fn begin(
+        threads: usize,
+        work: impl FnOnce() -> R + Send + 'static,
+        cancel: impl Fn() + 'static,
+    ) -> Option<Self> {
+        let pool = build_pool(threads)?;
+        let (sender, receiver) = channel();
+        pool.spawn(move || {
+            // A panic that leaves the closure would end the process.
+            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+        });
+        Some(Self { _pool: pool, receiver, cancel: Box::new(cancel), is_over: false })
+    }
+
+    /// Waits for the result; an interrupt that ends the statement is raised once the work has ended.
+    pub fn end(mut self) -> Option<R> {
+        let waited = wait_for(&self.receiver, &self.cancel, &mut || {}, &mut || false);
+        self.is_over = true;
+        match waited.outcome().ok()? {
+            Ok(result) => Some(result),
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+}
+
+impl<R> Drop for Running<R> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            (self.cancel)();
+            // What comes does not matter, only that nothing runs any more.
+            let _ = self.receiver.recv();
+        }
+    }
 }
 
 /// Whether an interrupt waits that ends the statement or the process.

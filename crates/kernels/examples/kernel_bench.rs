@@ -91,6 +91,21 @@ fn codes(kernels: &Kernels, data: &Data) {
     print("hadamard 256", best_ns(|| kernels.hadamard(black_box(&mut x[..256]))));
 }
 
+fn encoding(kernels: &Kernels, data: &Data) {
+    let print = |name: &str, ns: f64| println!("{:>7} {name:<22} {ns:8.1}", kernels.isa().name());
+    let a = &data.a[..];
+    let inverses: [f32; 9] = std::array::from_fn(|step| 7.5 + step as f32);
+    let mut costs = [0.0; 9];
+    print("step_costs of 9", best_ns(|| kernels.step_costs(black_box(a), &inverses, 7.5, &mut costs)));
+    print("largest_magnitude", best_ns(|| kernels.largest_magnitude(black_box(a))));
+    print("magnitudes_about", best_ns(|| kernels.magnitudes_about(black_box(a), 0.5)));
+    let mut row = vec![0; a.len()];
+    print("code_i8", best_ns(|| kernels.code_i8(black_box(a), 127.0, &mut row)));
+    let row = &mut row[..a.len() / 2];
+    print("code_i4", best_ns(|| kernels.code_i4(black_box(a), 7.5, row)));
+    print("lost I4", best_ns(|| kernels.coded(Encoding::I4).lost(black_box(a), 0.13, row)));
+}
+
 fn main() {
     let dim = std::env::args().nth(1).and_then(|dim| dim.parse().ok()).unwrap_or(384_usize);
     let dim = dim.next_multiple_of(64).max(256);
@@ -99,5 +114,6 @@ fn main() {
     for kernels in Kernels::available() {
         distances(kernels, &data);
         codes(kernels, &data);
+        encoding(kernels, &data);
     }
 }

@@ -77,6 +77,14 @@ impl<'k> Coded<'k> {
         self.kernels.decode(self.encoding, row, scale, out);
     }
 
+    /// Sums of the squares and of the magnitudes of `r_i - scale * c_i`: product and difference are rounded to f32
+    /// each, the sums are f64. The same bits on every instruction set.
+    #[inline]
+    pub fn lost(&self, r: &[f32], scale: f32, row: &[u8]) -> (f64, f64) {
+        self.check(r.len(), row);
+        self.kernels.lost(self.encoding, r, scale, row)
+    }
+
     #[inline]
     fn check(&self, dim: usize, row: &[u8]) {
         assert_eq!(row.len(), self.encoding.code_bytes(dim), "code of another dimension");

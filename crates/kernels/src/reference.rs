@@ -29,6 +29,25 @@ pub fn codes(encoding: Encoding, row: &[u8], dim: usize) -> Vec<f64> {
     (0..dim).map(code).collect()
 }
 
+/// The codes nearest to `r * inverse`.
+pub fn nearest_codes(encoding: Encoding, r: &[f32], inverse: f32) -> Vec<f64> {
+    let code = |&x: &f32| {
+        let steps = f64::from(x) * f64::from(inverse);
+        match encoding {
+            Encoding::F16 => steps,
+            Encoding::I8 => steps.round_ties_even().clamp(-127.0, 127.0),
+            Encoding::I4 => (steps + 7.5).round_ties_even().clamp(0.0, 15.0) - 7.5,
+            Encoding::I2 => (steps + 1.5).round_ties_even().clamp(0.0, 3.0) - 1.5,
+        }
+    };
+    r.iter().map(code).collect()
+}
+
+/// Sums of the squares and of the magnitudes of `a_i - b_i`.
+pub fn lost(a: &[f64], b: &[f64]) -> (f64, f64) {
+    (l2_squared(a, b), l1(a, b))
+}
+
 /// Sum of `a_i * b_i`.
 pub fn dot_i8(a: &[i8], b: &[i8]) -> i32 {
     a.iter().zip(b).map(|(&a, &b)| i32::from(a) * i32::from(b)).sum()

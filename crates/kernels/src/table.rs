@@ -47,6 +47,17 @@ macro_rules! grid {
         decode_i8(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, SignedBytes>;
         decode_i4(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, Nibbles>;
         decode_i2(row: &[u8], s: f32, out: &mut [f32]) -> () = reduce::decode::<_, BitPairs>;
+        lost_f16(r: &[f32], s: f32, row: &[u8]) -> (f64, f64) = encode::lost::<_, HalfBytes>;
+        lost_i8(r: &[f32], s: f32, row: &[u8]) -> (f64, f64) = encode::lost::<_, SignedBytes>;
+        lost_i4(r: &[f32], s: f32, row: &[u8]) -> (f64, f64) = encode::lost::<_, Nibbles>;
+        lost_i2(r: &[f32], s: f32, row: &[u8]) -> (f64, f64) = encode::lost::<_, BitPairs>;
+        code_i8(r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) = encode::code::<_, SignedBytes>;
+        code_i4(r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) = encode::code::<_, Nibbles>;
+        code_i2(r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) = encode::code::<_, BitPairs>;
+        step_costs(r: &[f32], inverses: &[f32], largest: f32, costs: &mut [f32]) -> ()
+            = encode::step_costs;
+        largest_magnitude(r: &[f32]) -> f32 = encode::largest_magnitude;
+        magnitudes_about(r: &[f32], centre: f32) -> (f64, f64) = encode::magnitudes_about;
         dot_i8(a: &[u8], b: &[u8]) -> i32 = bits::dot_i8;
         hamming(a: &[u8], b: &[u8]) -> u64 = bits::hamming;
         jaccard_parts(a: &[u8], b: &[u8]) -> (u64, u64) = bits::jaccard_parts;
@@ -252,6 +263,59 @@ impl Kernels {
     }
 }
 
+/// The making of codes: the same bits on every instruction set.
+impl Kernels {
+    /// The largest magnitude of finite numbers; zero of nothing.
+    pub fn largest_magnitude(&self, r: &[f32]) -> f32 {
+        call!(self.largest_magnitude(r))
+    }
+
+    /// Sums of `(|r_i| - centre)^2` and of `||r_i| - centre|`: each difference is rounded to f32, the sums are f64.
+    pub fn magnitudes_about(&self, r: &[f32], centre: f32) -> (f64, f64) {
+        call!(self.magnitudes_about(r, centre))
+    }
+
+    /// `costs[k]`: what the codes nearest to `r * inverses[k]` lose, as a sum of squares in steps.
+    ///
+    /// `largest`: the largest code, a half more than an integer; codes are the halves up to it on either side of zero.
+    /// No step may be 2^22 or more.
+    ///
+    /// # Panics
+    /// If there are not as many `costs` as `inverses`.
+    pub fn step_costs(&self, r: &[f32], inverses: &[f32], largest: f32, costs: &mut [f32]) {
+        assert_eq!(inverses.len(), costs.len(), "costs of another number of steps");
+        call!(self.step_costs(r, inverses, largest, costs))
+    }
+
+    /// Writes the nearest integers in -127..=127 and returns the sums of `r_i * inverse * code` and of `code^2`, with
+    /// the error bound of the float distances.
+    ///
+    /// # Panics
+    /// If `out` is not a row of [`Encoding::I8`] of that many numbers.
+    pub fn code_i8(&self, r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) {
+        check_row(Encoding::I8, r, out);
+        call!(self.code_i8(r, inverse, out))
+    }
+
+    /// The same with codes of [`Encoding::I4`].
+    ///
+    /// # Panics
+    /// If `out` is not such a row.
+    pub fn code_i4(&self, r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) {
+        check_row(Encoding::I4, r, out);
+        call!(self.code_i4(r, inverse, out))
+    }
+
+    /// The same with codes of [`Encoding::I2`].
+    ///
+    /// # Panics
+    /// If `out` is not such a row.
+    pub fn code_i2(&self, r: &[f32], inverse: f32, out: &mut [u8]) -> (f32, f32) {
+        check_row(Encoding::I2, r, out);
+        call!(self.code_i2(r, inverse, out))
+    }
+}
+
 /// Integers and bits: exact, and the same on every instruction set.
 impl Kernels {
     /// Sum of `a_i * b_i`; exact up to 131,071 dimensions, modulo 2^32 beyond.
@@ -420,6 +484,19 @@ impl Kernels {
             Encoding::I2 => call!(self.decode_i2(row, s, out)),
         }
     }
+
+    pub(crate) fn lost(&self, encoding: Encoding, r: &[f32], s: f32, row: &[u8]) -> (f64, f64) {
+        match encoding {
+            Encoding::F16 => call!(self.lost_f16(r, s, row)),
+            Encoding::I8 => call!(self.lost_i8(r, s, row)),
+            Encoding::I4 => call!(self.lost_i4(r, s, row)),
+            Encoding::I2 => call!(self.lost_i2(r, s, row)),
+        }
+    }
+}
+
+fn check_row(encoding: Encoding, r: &[f32], row: &[u8]) {
+    assert_eq!(row.len(), encoding.code_bytes(r.len()), "code of another dimension");
 }
 
 fn check_lanes(lanes: usize) {

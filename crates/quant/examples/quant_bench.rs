@@ -29,6 +29,7 @@ fn main() {
     println!("lut        {:8.1}", best_ns(|| lut.fill(black_box(&r))));
     let mut code = vec![0; dim / 8];
     println!("rabitq     {:8.1}", best_ns(|| rabitq::encode(black_box(&r), &mut code)));
+    println!("sign       {:8.1}", best_ns(|| rabitq::Reconstruction::of(black_box(&r))));
     for encoding in [Encoding::F16, Encoding::I8, Encoding::I4, Encoding::I2] {
         let mut code = vec![0; self_code::code_bytes(encoding, dim)];
         let ns = best_ns(|| self_code::encode(black_box(&r), encoding, &mut code));

@@ -14,7 +14,7 @@
 
 use kernels::Kernels;
 
-use crate::self_code::round_up;
+use crate::self_code::{SLACK, round_up};
 
 /// The numbers kept with a code.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,10 +53,11 @@ pub struct Reconstruction {
 impl Reconstruction {
     /// Of the code of `r`, which is finite.
     pub fn of(r: &[f32]) -> Self {
-        let dim = r.len().max(1) as f64;
-        let scale = (r.iter().map(|x| f64::from(x.abs())).sum::<f64>() / dim) as f32;
-        let lost = |x: &f32| (f64::from(x.abs()) - f64::from(scale)).powi(2);
-        Self { scale, error: round_up(r.iter().map(lost).sum::<f64>().sqrt()) }
+        let kernels = Kernels::get();
+        let (_, total) = kernels.magnitudes_about(r, 0.0);
+        let scale = (total / r.len().max(1) as f64) as f32;
+        let (squares, _) = kernels.magnitudes_about(r, scale);
+        Self { scale, error: round_up(squares.sqrt() * SLACK) }
     }
 
     /// Writes the vector.

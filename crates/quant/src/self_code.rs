@@ -10,8 +10,11 @@ use kernels::Kernels;
 
 pub use kernels::Encoding;
 
-/// Coordinates handled at once on the stack; a multiple of 4, so that they fill whole bytes.
+/// Coordinates handled at once on the stack.
 const CHUNK: usize = 64;
+
+/// Room for the factors of [`Steps`].
+const FACTORS_MAX: usize = 10;
 
 /// Codes of a few equal steps, as many on either side of zero.
 struct Steps {
@@ -46,14 +49,14 @@ pub fn code_bytes(encoding: Encoding, dim: usize) -> usize {
 
 /// Writes the code of a finite vector and returns its scale and error bounds.
 ///
-/// The bounds are computed in f64 from the decoded code and rounded up. The zero vector is coded
+/// The bounds are computed from the decoded code, summed in f64 and rounded up. The zero vector is coded
 /// exactly.
 ///
 /// # Panics
 /// If `out.len() != code_bytes(encoding, r.len())`.
 pub fn encode(r: &[f32], encoding: Encoding, out: &mut [u8]) -> SelfCode {
     assert_eq!(out.len(), code_bytes(encoding, r.len()), "code of another dimension");
-    let largest = largest_magnitude(r);
+    let largest = Kernels::get().largest_magnitude(r);
     let scale = match encoding {
         Encoding::F16 => encode_f16(r, largest, out),
         Encoding::I8 => encode_i8(r, largest, out),
@@ -64,36 +67,15 @@ pub fn encode(r: &[f32], encoding: Encoding, out: &mut [u8]) -> SelfCode {
     SelfCode { scale, error, error_l1 }
 }
 
-fn largest_magnitude(r: &[f32]) -> f32 {
-    let mut largest = [0.0_f32; 16];
-    for r in r.chunks(16) {
-        for (largest, x) in largest.iter_mut().zip(r) {
-            *largest = if x.abs() > *largest { x.abs() } else { *largest };
-        }
-    }
-    largest.into_iter().fold(0.0, f32::max)
-}
-
 /// Bounds of the Euclidean norm and of the sum of magnitudes of `r` less the decoded code.
 fn errors(r: &[f32], encoding: Encoding, scale: f32, code: &[u8]) -> (f32, f32) {
-    let coded = Kernels::get().coded(encoding);
-    let (mut squares, mut magnitudes) = ([0.0_f64; 4], [0.0_f64; 4]);
-    for (r, code) in r.chunks(CHUNK).zip(code.chunks(code_bytes(encoding, CHUNK))) {
-        let mut decoded = [0.0; CHUNK];
-        coded.decode(code, scale, &mut decoded[..r.len()]);
-        for (r, decoded) in r.chunks(4).zip(decoded.chunks(4)) {
-            for (k, (&r, &decoded)) in r.iter().zip(decoded).enumerate() {
-                let lost = f64::from(r) - f64::from(decoded);
-                squares[k] += lost * lost;
-                magnitudes[k] += lost.abs();
-            }
-        }
-    }
-    // Far more than the f64 sums can have lost themselves.
-    const SLACK: f64 = 1.0 + 1e-10;
-    let norm = squares.iter().sum::<f64>().sqrt() * SLACK;
-    (round_up(norm), round_up(magnitudes.iter().sum::<f64>() * SLACK))
+    let (squares, magnitudes) = Kernels::get().coded(encoding).lost(r, scale, code);
+    (round_up(squares.sqrt() * SLACK), round_up(magnitudes * SLACK))
 }
+
+/// More than sums can lose whose terms are rounded to f32: each term is at most one part in 2^24 too small, and exact
+/// where it is subnormal; the f64 sums lose far less than the other half of this.
+pub(crate) const SLACK: f64 = 1.0 + 1.0 / 8_388_608.0;
 
 /// The least f32 that is not below `x`.
 pub(crate) fn round_up(x: f64) -> f32 {
@@ -122,14 +104,6 @@ fn encode_f16(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
     scale
 }
 
-/// The nearest integer as an f32, ties to even, for magnitudes below 2^22. Adding and subtracting 1.5 *
-/// 2^23 leaves no room for a fraction, and vectorises where a call of a rounding function would not.
-#[inline(always)]
-fn round(x: f32) -> f32 {
-    const NO_FRACTION: f32 = 12_582_912.0;
-    (x + NO_FRACTION) - NO_FRACTION
-}
-
 /// The scale for which the largest coordinate has code `steps`; zero stays zero.
 fn scale_for(largest: f32, steps: f32) -> f32 {
     if largest > 0.0 { usable_scale(largest / steps, steps) } else { 0.0 }
@@ -144,24 +118,15 @@ fn usable_scale(scale: f32, steps: f32) -> f32 {
 fn encode_i8(r: &[f32], largest: f32, out: &mut [u8]) -> f32 {
     let scale = if largest > 0.0 { scale_for(largest, 127.0) } else { 1.0 };
     let inverse = scale.recip();
-    let (mut products, mut squares) = ([0.0_f64; 4], [0.0_f64; 4]);
-    for (r, out) in r.chunks(4).zip(out.chunks_mut(4)) {
-        for (k, (&x, out)) in r.iter().zip(out).enumerate() {
-            let code = round(x * inverse).clamp(-127.0, 127.0);
-            *out = code as i32 as u8;
-            products[k] += f64::from(x) * f64::from(code);
-            squares[k] += f64::from(code) * f64::from(code);
-        }
-    }
-    let square = squares.iter().sum();
+    let (product, square) = Kernels::get().code_i8(r, inverse, out);
     // Codes of what is tiny may all be zero.
-    if square > 0.0 { fitted(products.iter().sum(), square, 127.0) } else { scale }
+    if square > 0.0 { fitted(product, square, inverse, 127.0) } else { scale }
 }
 
 /// The best scale for codes up to `steps`, by least squares: what is lost is at right angles to them. `product`: of the
-/// codes with the vector.
-fn fitted(product: f64, square: f64, steps: f32) -> f32 {
-    usable_scale((product / square) as f32, steps)
+/// codes with the vector times `inverse`.
+fn fitted(product: f32, square: f32, inverse: f32, steps: f32) -> f32 {
+    usable_scale((f64::from(product) / f64::from(square) / f64::from(inverse)) as f32, steps)
 }
 
 impl Steps {
@@ -171,46 +136,23 @@ impl Steps {
             out.fill(0);
             return 0.0;
         }
-        let inverse = scale_for(largest, self.largest).recip();
-        let cost = |factor: f32| self.error(r, inverse / factor) * factor * factor;
-        let best = self.factors.iter().map(|&factor| (cost(factor), factor));
-        let (_, factor) =
-            best.fold((f32::INFINITY, 1.0), |best, next| if next.0 < best.0 { next } else { best });
-        let inverse = inverse / factor;
-        let (mut product, mut squares) = (0.0_f64, 0.0_f64);
-        for (group, out) in r.chunks(8 / self.bits).zip(out) {
-            *out = 0;
-            for (k, &x) in group.iter().enumerate() {
-                let number = self.number(x, inverse);
-                *out |= (number as i32 as u8) << (self.bits * k);
-                let code = f64::from(number - self.largest);
-                product += f64::from(x) * code;
-                squares += code * code;
+        let kernels = Kernels::get();
+        let covering = scale_for(largest, self.largest).recip();
+        let (mut inverses, mut costs) = ([0.0; FACTORS_MAX], [0.0; FACTORS_MAX]);
+        let count = self.factors.len();
+        inverses.iter_mut().zip(self.factors).for_each(|(inverse, factor)| *inverse = covering / factor);
+        kernels.step_costs(r, &inverses[..count], self.largest, &mut costs[..count]);
+        let (mut least, mut inverse) = (f32::INFINITY, covering);
+        for ((cost, factor), tried) in costs.iter().zip(self.factors).zip(inverses) {
+            let cost = cost * factor * factor;
+            if cost < least {
+                (least, inverse) = (cost, tried);
             }
         }
-        fitted(product, squares, self.largest)
-    }
-
-    /// The number of the nearest code, as an f32.
-    #[inline(always)]
-    fn number(&self, x: f32, inverse: f32) -> f32 {
-        round(x * inverse + self.largest).clamp(0.0, 2.0 * self.largest)
-    }
-
-    /// The squared error, in steps, of coding with steps of `1 / inverse`.
-    #[inline(always)]
-    fn error(&self, r: &[f32], inverse: f32) -> f32 {
-        let mut sums = [0.0_f32; 8];
-        let mut add = |chunk: &[f32]| {
-            for (sum, &x) in sums.iter_mut().zip(chunk) {
-                let lost = x * inverse + self.largest - self.number(x, inverse);
-                *sum += lost * lost;
-            }
+        let (product, square) = match self.bits {
+            4 => kernels.code_i4(r, inverse, out),
+            _ => kernels.code_i2(r, inverse, out),
         };
-        let chunks = r.chunks_exact(8);
-        let rest = chunks.remainder();
-        chunks.for_each(&mut add);
-        add(rest);
-        sums.into_iter().sum()
+        fitted(product, square, inverse, self.largest)
     }
 }

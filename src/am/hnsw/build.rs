@@ -7,14 +7,16 @@
 //! full images once, at the end.
 //!
 //! A segment with lists is made while the table is read (`pages::segment::stream`): rows of some blocks from all over
-//! the table train the lists, then all rows pass by in batches, and PostgreSQL's sort brings their codes together, on
-//! disk if need be. So there is one segment whatever memory there is.
+//! the table train the lists, then all rows pass by in batches, and a sort brings their codes together, PostgreSQL's if
+//! they need the disk. So there is one segment whatever memory there is. While the workers encode a batch the leader
+//! reads the next.
 //!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
 //! maintenance_work_mem; besides, up to 24 MB for the threads' scratch and the codes of the
 //! pages being written, and what the backend itself uses. Tables that need more than
 //! 64 segments exceed it slowly, because the manifest has 128 places.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use ann::Metric;
@@ -23,7 +25,7 @@ use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
 use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, ListBuilder, Workers};
+use pages::segment::stream::{self, BatchDone, ListBuilder, SpillSort, Workers};
 use pages::space::Space;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
@@ -39,7 +41,8 @@ use crate::pg::buffer::BufferHints;
 use crate::pg::detoast::Detoasted;
 use crate::pg::heap::BuildInput;
 use crate::pg::sort::TupleSort;
-use crate::pg::{progress, threads, tid};
+use crate::pg::threads::{self, Running};
+use crate::pg::{progress, tid};
 use crate::storage::{BulkPages, RelationPager};
 
 /// Tables with fewer blocks are not sampled: their first rows are most of what they have.
@@ -69,12 +72,16 @@ struct Build<'b> {
     hints: BufferHints,
     loader: Loader,
     /// For a segment with lists, and how many rows it takes at once.
-    listed: Option<(ListBuilder<'b, TupleSort>, usize)>,
+    listed: Option<(ListBuilder<'b, SpillSort<TupleSort>>, usize)>,
+    /// The batch that workers encode while the next is read.
+    running: Option<RunningBatch>,
     meta: Meta,
     indexed: f64,
     /// Whether the rows that come are a sample of those that will.
     is_sampling: bool,
 }
+
+type RunningBatch = Running<Result<BatchDone, BuildError>>;
 
 /// Builds the index from its table.
 #[pg_guard]
@@ -234,10 +241,15 @@ impl Workers for BuildWorkers {
             show,
         )
         .ok_or(IndexError::NoThreads)?
-        .map_err(|error| match error {
-            BuildError::Cancelled => IndexError::Cancelled,
-            BuildError::TooManyRows => IndexError::TooManyRows,
-        })
+        .map_err(unfinished)
+    }
+}
+
+/// Why workers have no result.
+fn unfinished(error: BuildError) -> IndexError {
+    match error {
+        BuildError::Cancelled => IndexError::Cancelled,
+        BuildError::TooManyRows => IndexError::TooManyRows,
     }
 }
 
@@ -257,6 +269,7 @@ impl<'b> Build<'b> {
         let listed = build::list_plan(space, &options).map(|_| {
             // SAFETY: by the contract.
             let sort = unsafe { TupleSort::new(memory / 2) };
+            let sort = SpillSort::new(memory / 2, sort);
             (ListBuilder::new(space, &options, sort), stream::batch_rows(space, &options, memory))
         });
         Self {
@@ -269,6 +282,7 @@ impl<'b> Build<'b> {
             hints: BufferHints::default(),
             loader: Loader::new(space),
             listed,
+            running: None,
             meta,
             indexed: 0.0,
             is_sampling: false,
@@ -333,14 +347,43 @@ impl<'b> Build<'b> {
         }
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
-        if let Some((listed, batch)) = &mut self.listed {
-            if self.loader.rows() < *batch {
-                return Ok(());
-            }
-            let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+        let Some((listed, batch)) = &self.listed else { return self.cut_segment_off_if_full() };
+        // There are two batches at a time.
+        let rows = if self.workers.threads > 1 && listed.is_trained() { batch.div_ceil(2) } else { *batch };
+        if self.loader.rows() < rows {
+            return Ok(());
+        }
+        self.pass_batch_on()
+    }
+
+    /// Gives the loaded rows to the workers once these are done with the ones before.
+    fn pass_batch_on(&mut self) -> Result<(), IndexError> {
+        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+        self.end_batch()?;
+        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
+        if self.workers.threads == 1 {
             return listed.add(loader, &self.workers);
         }
-        self.cut_segment_off_if_full()
+        let Some(work) = listed.begin(loader, &self.workers)? else { return Ok(()) };
+        let control = Arc::new(Control::default());
+        let canceller = Arc::clone(&control);
+        let running = Running::begin(
+            self.workers.threads,
+            move || work.run(&control),
+            move || canceller.cancel.store(true, Ordering::Relaxed),
+        );
+        self.running = Some(running.ok_or(IndexError::NoThreads)?);
+        Ok(())
+    }
+
+    /// Takes what the workers have made of the batch before.
+    fn end_batch(&mut self) -> Result<(), IndexError> {
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let done = running.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
+        if let Some((listed, _)) = &mut self.listed {
+            listed.end(done);
+        }
+        Ok(())
     }
 
     fn cut_segment_off_if_full(&mut self) -> Result<(), IndexError> {
@@ -376,13 +419,16 @@ impl<'b> Build<'b> {
         if self.listed.is_none() {
             self.probe_memory()?;
         }
-        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         if self.workers.threads > 1 && self.meta.segment_count == 0 && self.indexed > 0.0 {
             crate::error::debug_build_workers(self.workers.threads - 1);
         }
+        if self.listed.is_some() {
+            self.pass_batch_on()?;
+            self.end_batch()?;
+        }
+        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         let prepared = match self.listed.take() {
-            Some((mut listed, _)) => {
-                listed.add(loader, &self.workers)?;
+            Some((listed, _)) => {
                 progress::phase(progress::Phase::LoadingTuples);
                 build::finish(listed, self.space, &self.options, &self.workers)?
             }

@@ -21,7 +21,7 @@ use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
 use pages::segment::build::{self, BuildOptions, Navigator};
-use pages::segment::stream::{self, Workers};
+use pages::segment::stream::{self, SpillSort, Workers};
 use pages::space::Space;
 use pgrx::pg_sys;
 
@@ -460,7 +460,7 @@ impl Workers for JobHost<'_> {
 impl<'s> Host for JobHost<'s> {
     type Pager = RelationPager<'s>;
     type Sink = ClaimedPages<'s>;
-    type Sort = TupleSort;
+    type Sort = SpillSort<TupleSort>;
 
     fn pager(&self) -> &RelationPager<'s> {
         &self.pager
@@ -485,10 +485,10 @@ impl<'s> Host for JobHost<'s> {
         work()
     }
 
-    fn sort(&self) -> TupleSort {
+    fn sort(&self) -> SpillSort<TupleSort> {
         let bytes = if self.is_in_memory { u64::MAX } else { guc::maintenance_memory() / 2 };
         // SAFETY: jobs run in a transaction, and end before what called them returns.
-        unsafe { TupleSort::new(bytes) }
+        SpillSort::new(bytes, unsafe { TupleSort::new(bytes) })
     }
 
     fn options(&self) -> &BuildOptions {

@@ -32,6 +32,8 @@ pub(crate) trait Simd: Copy {
     type F: Copy;
     /// `BYTES` bytes, also seen as u16 or u64 lanes.
     type B: Copy;
+    /// `LANES` f64.
+    type W: Copy;
     /// Accumulator of [`Simd::dot_step`].
     type Dot: Copy;
 
@@ -61,6 +63,10 @@ pub(crate) trait Simd: Copy {
     fn abs(self, a: Self::F) -> Self::F;
     /// The larger lane; which one comes back for NaN is not specified.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The smaller lane; which one comes back for NaN is not specified.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The nearest integers, ties to even, of lanes whose magnitudes are below 2^22.
+    fn round(self, a: Self::F) -> Self::F;
     /// Changes the sign of the lanes whose bit is set.
     fn flip(self, v: Self::F, bits: u32) -> Self::F;
     /// Lane `i` of the result is lane `i ^ H`; `H` is a power of two below `LANES`.
@@ -68,6 +74,12 @@ pub(crate) trait Simd: Copy {
     /// Bit `i` is set when lane `i` of `a` is less than that of `b`.
     fn below(self, a: Self::F, b: Self::F) -> u32;
     fn sum(self, v: Self::F) -> f32;
+
+    fn widen(self, v: Self::F) -> Self::W;
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W;
+    /// `acc + v * v`. The squares of widened lanes are exact, so it is the same whether the hardware fuses or not.
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W;
+    fn store_wide(self, v: Self::W, out: &mut [f64]);
 
     fn load_bytes(self, x: &[u8]) -> Self::B;
     fn store_bytes(self, v: Self::B, out: &mut [u8]);
@@ -137,6 +149,14 @@ pub(crate) fn half_to_f32(bits: u16) -> f32 {
     f32::from_bits(scaled | special | u32::from(bits & 0x8000) << 16)
 }
 
+/// The nearest integer, ties to even, for magnitudes below 2^22. Adding and subtracting 1.5 * 2^23 leaves no room for a
+/// fraction, and vectorises where a call of a rounding function would not.
+#[inline(always)]
+pub(crate) fn nearest_integer(x: f32) -> f32 {
+    const NO_FRACTION: f32 = 12_582_912.0;
+    (x + NO_FRACTION) - NO_FRACTION
+}
+
 /// The start of a slice that holds at least `count` values.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 #[inline(always)]
@@ -157,7 +177,7 @@ fn start_mut<T>(x: &mut [T], count: usize) -> *mut T {
 macro_rules! instantiate {
     ($token:ident $features:tt
      $($name:ident($($arg:ident: $type:ty),*) -> $ret:ty = $body:expr;)*) => {
-        use crate::generic::{bits, fastscan, hadamard, lut, reduce, rows::*};
+        use crate::generic::{bits, encode, fastscan, hadamard, lut, reduce, rows::*};
         $(
             #$features
             fn $name($($arg: $type),*) -> $ret {

@@ -1,6 +1,6 @@
 //! The tier for every CPU: plain arrays, which the compiler turns into the target's baseline vectors.
 
-use super::{Simd, half_to_f32, instantiate};
+use super::{Simd, half_to_f32, instantiate, nearest_integer};
 use std::array::from_fn;
 
 /// Arrays of 8 floats and 16 bytes; needs nothing from the CPU.
@@ -54,6 +54,7 @@ impl Simd for Portable {
     const BYTES: usize = 16;
     type F = [f32; 8];
     type B = [u8; 16];
+    type W = [f64; 8];
     type Dot = [i32; 16];
 
     #[inline(always)]
@@ -124,6 +125,14 @@ impl Simd for Portable {
         map(a, b, |x, y| if x > y { x } else { y })
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        map(a, b, |x, y| if x < y { x } else { y })
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        a.map(nearest_integer)
+    }
+    #[inline(always)]
     fn flip(self, v: Self::F, bits: u32) -> Self::F {
         from_fn(|i| f32::from_bits(v[i].to_bits() ^ (bits >> i & 1) << 31))
     }
@@ -138,6 +147,23 @@ impl Simd for Portable {
     #[inline(always)]
     fn sum(self, v: Self::F) -> f32 {
         ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]))
+    }
+
+    #[inline(always)]
+    fn widen(self, v: Self::F) -> Self::W {
+        v.map(f64::from)
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W {
+        from_fn(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W {
+        from_fn(|i| acc[i] + v[i] * v[i])
+    }
+    #[inline(always)]
+    fn store_wide(self, v: Self::W, out: &mut [f64]) {
+        out[..8].copy_from_slice(&v);
     }
 
     #[inline(always)]

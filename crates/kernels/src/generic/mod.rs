@@ -4,6 +4,7 @@
 //! compiled with the target features of its instruction set.
 
 pub(crate) mod bits;
+pub(crate) mod encode;
 pub(crate) mod fastscan;
 pub(crate) mod hadamard;
 pub(crate) mod lut;

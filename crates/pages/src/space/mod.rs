@@ -38,6 +38,7 @@ const L2_UNDERFLOW: f64 = 1e-20;
 const PRODUCT_UNDERFLOW: f64 = 1e-40;
 
 /// What an index does to every value.
+#[derive(Clone)]
 pub struct Space {
     element: Element,
     metric: Metric,

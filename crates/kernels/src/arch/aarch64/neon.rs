@@ -51,6 +51,7 @@ impl Simd for Neon {
     const BYTES: usize = 16;
     type F = float32x4_t;
     type B = uint8x16_t;
+    type W = [float64x2_t; 2];
     type Dot = int32x4_t;
 
     #[inline(always)]
@@ -151,6 +152,14 @@ impl Simd for Neon {
         cpu!(vmaxq_f32(a, b))
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        cpu!(vminq_f32(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        cpu!(vrndnq_f32(a))
+    }
+    #[inline(always)]
     fn flip(self, v: Self::F, bits: u32) -> Self::F {
         let shifted = self.shift(cpu!(vdupq_n_u32(bits)), [31, 30, 29, 28]);
         cpu!({
@@ -174,6 +183,28 @@ impl Simd for Neon {
     #[inline(always)]
     fn sum(self, v: Self::F) -> f32 {
         cpu!(vaddvq_f32(v))
+    }
+
+    #[inline(always)]
+    fn widen(self, v: Self::F) -> Self::W {
+        cpu!([vcvt_f64_f32(vget_low_f32(v)), vcvt_high_f64_f32(v)])
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W {
+        cpu!([vaddq_f64(a[0], b[0]), vaddq_f64(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W {
+        cpu!([vfmaq_f64(acc[0], v[0], v[0]), vfmaq_f64(acc[1], v[1], v[1])])
+    }
+    #[inline(always)]
+    fn store_wide(self, v: Self::W, out: &mut [f64]) {
+        let start = start_mut(out, 4);
+        // SAFETY: `start_mut` checked 4 f64, 2 for each of the two.
+        unsafe {
+            vst1q_f64(start, v[0]);
+            vst1q_f64(start.add(2), v[1]);
+        }
     }
 
     #[inline(always)]

@@ -24,6 +24,7 @@ impl Simd for Avx2 {
     const BYTES: usize = 32;
     type F = __m256;
     type B = __m256i;
+    type W = [__m256d; 2];
     type Dot = __m256i;
 
     #[inline(always)]
@@ -127,6 +128,14 @@ impl Simd for Avx2 {
         cpu!(_mm256_max_ps(a, b))
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        cpu!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        cpu!(_mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
     fn flip(self, v: Self::F, bits: u32) -> Self::F {
         cpu!({
             let to_sign = _mm256_setr_epi32(31, 30, 29, 28, 27, 26, 25, 24);
@@ -153,6 +162,28 @@ impl Simd for Avx2 {
             let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         })
+    }
+
+    #[inline(always)]
+    fn widen(self, v: Self::F) -> Self::W {
+        cpu!([_mm256_cvtps_pd(_mm256_castps256_ps128(v)), _mm256_cvtps_pd(_mm256_extractf128_ps::<1>(v))])
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W {
+        cpu!([_mm256_add_pd(a[0], b[0]), _mm256_add_pd(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W {
+        cpu!([_mm256_fmadd_pd(v[0], v[0], acc[0]), _mm256_fmadd_pd(v[1], v[1], acc[1])])
+    }
+    #[inline(always)]
+    fn store_wide(self, v: Self::W, out: &mut [f64]) {
+        let start = start_mut(out, 8);
+        // SAFETY: `start_mut` checked 8 f64, 4 for each of the two.
+        unsafe {
+            _mm256_storeu_pd(start, v[0]);
+            _mm256_storeu_pd(start.add(4), v[1]);
+        }
     }
 
     #[inline(always)]

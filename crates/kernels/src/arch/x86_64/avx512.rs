@@ -24,6 +24,7 @@ impl Simd for Avx512 {
     const BYTES: usize = 64;
     type F = __m512;
     type B = __m512i;
+    type W = [__m512d; 2];
     /// Sum of `(a + 128) * b`, and sum of `b` to take the 128 out again: `vpdpbusd` wants one unsigned side.
     type Dot = [__m512i; 2];
 
@@ -134,6 +135,14 @@ impl Simd for Avx512 {
         cpu!(_mm512_max_ps(a, b))
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        cpu!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        cpu!(_mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
     fn flip(self, v: Self::F, bits: u32) -> Self::F {
         cpu!({
             let v = _mm512_castps_si512(v);
@@ -156,6 +165,28 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, v: Self::F) -> f32 {
         cpu!(_mm512_reduce_add_ps(v))
+    }
+
+    #[inline(always)]
+    fn widen(self, v: Self::F) -> Self::W {
+        cpu!([_mm512_cvtps_pd(_mm512_castps512_ps256(v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps::<1>(v))])
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W {
+        cpu!([_mm512_add_pd(a[0], b[0]), _mm512_add_pd(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W {
+        cpu!([_mm512_fmadd_pd(v[0], v[0], acc[0]), _mm512_fmadd_pd(v[1], v[1], acc[1])])
+    }
+    #[inline(always)]
+    fn store_wide(self, v: Self::W, out: &mut [f64]) {
+        let start = start_mut(out, 16);
+        // SAFETY: `start_mut` checked 16 f64, 8 for each of the two.
+        unsafe {
+            _mm512_storeu_pd(start, v[0]);
+            _mm512_storeu_pd(start.add(8), v[1]);
+        }
     }
 
     #[inline(always)]

@@ -31,6 +31,7 @@ impl Simd for Sse41 {
     const BYTES: usize = 16;
     type F = __m128;
     type B = __m128i;
+    type W = [__m128d; 2];
     type Dot = __m128i;
 
     #[inline(always)]
@@ -134,6 +135,14 @@ impl Simd for Sse41 {
         cpu!(_mm_max_ps(a, b))
     }
     #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        cpu!(_mm_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        cpu!(_mm_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a))
+    }
+    #[inline(always)]
     fn flip(self, v: Self::F, bits: u32) -> Self::F {
         cpu!({
             // Multiplying by a power of two shifts each lane by its own count.
@@ -159,6 +168,28 @@ impl Simd for Sse41 {
             let two = _mm_add_ps(v, _mm_movehl_ps(v, v));
             _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
         })
+    }
+
+    #[inline(always)]
+    fn widen(self, v: Self::F) -> Self::W {
+        cpu!([_mm_cvtps_pd(v), _mm_cvtps_pd(_mm_movehl_ps(v, v))])
+    }
+    #[inline(always)]
+    fn add_wide(self, a: Self::W, b: Self::W) -> Self::W {
+        cpu!([_mm_add_pd(a[0], b[0]), _mm_add_pd(a[1], b[1])])
+    }
+    #[inline(always)]
+    fn add_square(self, acc: Self::W, v: Self::W) -> Self::W {
+        cpu!([_mm_add_pd(_mm_mul_pd(v[0], v[0]), acc[0]), _mm_add_pd(_mm_mul_pd(v[1], v[1]), acc[1])])
+    }
+    #[inline(always)]
+    fn store_wide(self, v: Self::W, out: &mut [f64]) {
+        let start = start_mut(out, 4);
+        // SAFETY: `start_mut` checked 4 f64, 2 for each of the two.
+        unsafe {
+            _mm_storeu_pd(start, v[0]);
+            _mm_storeu_pd(start.add(2), v[1]);
+        }
     }
 
     #[inline(always)]

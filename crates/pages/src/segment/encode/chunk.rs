@@ -4,8 +4,10 @@ use std::collections::TryReserveError;
 
 use ann::Metric;
 use ann::build::Control;
+use kernels::Kernels;
 use quant::rabitq;
 use rayon::prelude::*;
+use zerocopy::IntoBytes;
 
 use super::fill::Fill;
 use super::{CHUNK_ROWS, EncodedNodes, bits_per_code, check_cancel, encode_own, is_loaded_as_stored};
@@ -123,11 +125,10 @@ impl ByteCode {
 
     /// Writes the codes of a residual whose vector has this norm.
     fn write(&self, residual: &[f32], norm: impl FnOnce() -> f64, bytes: &mut [i8]) {
-        for (byte, &value) in bytes.iter_mut().zip(residual) {
-            *byte = (value * self.scale).round().clamp(-127.0, 127.0) as i8;
-        }
+        let (codes, filled) = bytes.split_at_mut(residual.len());
+        Kernels::get().code_i8(residual, self.scale, codes.as_mut_bytes());
         if let Some(fill) = &self.fill {
-            fill.write(norm(), self.scale, &mut bytes[residual.len()..]);
+            fill.write(norm(), self.scale, filled);
         }
     }
 

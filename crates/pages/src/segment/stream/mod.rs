@@ -13,13 +13,16 @@
 //! How far to search is known without the pages: rows of the sample are queries, and each batch tells which of its
 //! rows are nearest to them.
 //!
-//! Memory: a quarter of what is allowed for a batch, half for the sample and then for the sort. The centroids and
-//! what a sorted reading holds come on top: some megabytes.
+//! Memory: a quarter of what is allowed for a batch, or for two of half the size, half for the sample and then for the
+//! sort. The centroids and what a sorted reading holds come on top: some megabytes.
 
 mod record;
+mod sort;
 mod train;
 mod truth;
 mod write;
+
+use std::sync::Arc;
 
 use ann::build::{BuildError, Control};
 
@@ -28,7 +31,8 @@ use super::encode::{Frame, Loader, TRAINING_ROWS, byte_dim_min};
 use crate::format::segment::TidEntry;
 use crate::space::Space;
 use record::Layout;
-use train::{Sample, Trained};
+pub use sort::{MemSort, RowSort, SpillSort};
+use train::{Batch, Sample, Trained};
 use truth::Truths;
 pub use write::Listed;
 
@@ -38,39 +42,6 @@ const BATCH_ROWS_MAX: u64 = 16 * 1024;
 
 /// What a sort takes for a record besides its bytes: a reference, its allocation, and the rounding up of both.
 const SORT_OVERHEAD: usize = 128;
-
-/// Brings records into the order of their bytes. What goes wrong there is the host's to raise.
-pub trait RowSort {
-    /// Adds a record. All have the same length.
-    fn push(&mut self, record: &[u8]);
-    /// Ends the input, or goes back to the first record.
-    fn rewind(&mut self);
-    /// The next record.
-    fn next(&mut self) -> Option<&[u8]>;
-}
-
-/// A sort in memory.
-#[derive(Debug, Default)]
-pub struct MemSort {
-    records: Vec<Vec<u8>>,
-    next: usize,
-}
-
-impl RowSort for MemSort {
-    fn push(&mut self, record: &[u8]) {
-        self.records.push(record.to_vec());
-    }
-
-    fn rewind(&mut self) {
-        self.records.sort_unstable();
-        self.next = 0;
-    }
-
-    fn next(&mut self) -> Option<&[u8]> {
-        self.next += 1;
-        self.records.get(self.next - 1).map(Vec::as_slice)
-    }
-}
 
 /// Threads that compute while the caller waits for them.
 pub trait Workers {
@@ -148,9 +119,32 @@ pub struct ListBuilder<'a, S> {
     unranked: Vec<TidEntry>,
 }
 
+/// The work on a batch, for any thread: it shares nothing that changes.
+pub struct BatchWork {
+    trained: Arc<Trained>,
+    loader: Loader,
+    is_too_many: bool,
+}
+
+/// What comes out of it.
+pub struct BatchDone(Batch);
+
+impl BatchWork {
+    /// Does it, in the caller's rayon pool.
+    ///
+    /// # Errors
+    /// If it was interrupted, or there are more rows than a segment can number.
+    pub fn run(self, control: &Control) -> Result<BatchDone, BuildError> {
+        if self.is_too_many {
+            return Err(BuildError::TooManyRows);
+        }
+        self.trained.encode(self.loader, control).map(BatchDone)
+    }
+}
+
 /// What there is once lists are trained.
 struct Growing {
-    trained: Trained,
+    trained: Arc<Trained>,
     layout: Layout,
     truths: Truths,
     /// Rows that were sorted.
@@ -195,7 +189,7 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         self.growing = Some(Growing {
             layout: Layout::of(trained.frame.plan),
             truths: Truths::new(&trained),
-            trained,
+            trained: Arc::new(trained),
             rows: 0,
             norm_max: 0.0,
         });
@@ -206,29 +200,46 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
     ///
     /// # Errors
     /// If it was interrupted, or there are more rows than a segment can number.
-    pub fn add<W: Workers>(&mut self, mut loader: Loader, workers: &W) -> Result<(), W::Error> {
+    pub fn add<W: Workers>(&mut self, loader: Loader, workers: &W) -> Result<(), W::Error> {
+        if let Some(work) = self.begin(loader, workers)? {
+            let done = workers.run(|control| work.run(control))?;
+            self.end(done);
+        }
+        Ok(())
+    }
+
+    /// Takes a batch as [`Self::add`] does, but leaves most of the work to the caller, who hands what comes out of it
+    /// to [`Self::end`], batch after batch in their order.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin<W: Workers>(
+        &mut self,
+        mut loader: Loader,
+        workers: &W,
+    ) -> Result<Option<BatchWork>, W::Error> {
         self.unranked.append(&mut loader.take_unranked());
         if !loader.has_places() {
-            return Ok(());
+            return Ok(None);
         }
         let space = self.space;
         if self.growing.is_none() {
-            let Some(plan) = list_plan(space, &self.options) else { return Ok(()) };
+            let Some(plan) = list_plan(space, &self.options) else { return Ok(None) };
             let rows = loader.rows() as u64;
             let sample = workers.run(|control| Sample::of(&loader, space, plan, control))?;
             self.sample = Some(sample);
             self.train(rows, workers)?;
         }
-        let Some(growing) = &mut self.growing else { return Ok(()) };
+        let Some(growing) = &mut self.growing else { return Ok(None) };
         growing.rows += loader.rows() as u64;
         let rows = growing.rows + self.unranked.len() as u64;
-        let trained = &growing.trained;
-        let batch = workers.run(|control| {
-            if rows >= u64::from(u32::MAX) {
-                return Err(BuildError::TooManyRows);
-            }
-            trained.encode(loader, space, control)
-        })?;
+        let is_too_many = rows >= u64::from(u32::MAX);
+        Ok(Some(BatchWork { trained: Arc::clone(&growing.trained), loader, is_too_many }))
+    }
+
+    /// Takes what came out of a batch.
+    pub fn end(&mut self, done: BatchDone) {
+        let (Some(growing), BatchDone(batch)) = (&mut self.growing, done) else { return };
         growing.norm_max = growing.norm_max.max(batch.nodes.norm_max);
         let mut record = Vec::new();
         for (row, list) in batch.lists.iter().enumerate() {
@@ -236,7 +247,11 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
             self.sort.push(&record);
         }
         growing.truths.add(&batch);
-        Ok(())
+    }
+
+    /// Whether the lists are there, so that batches may have any size.
+    pub fn is_trained(&self) -> bool {
+        self.growing.is_some()
     }
 
     /// Ends the input.

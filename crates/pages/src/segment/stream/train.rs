@@ -78,6 +78,7 @@ impl Sample {
         let all: Vec<u32> = (0..chosen.len() as u32).collect();
         let query_of = |(at, &row): (u32, &u32)| (place(&tids[row as usize]), at);
         Ok(Trained {
+            space: space.clone(),
             queries: sample_queries(space, &first, &all),
             query_of: (0..).zip(&chosen).map(query_of).collect(),
             query_lists: nearest.iter().map(|nearest| nearest.list).collect(),
@@ -123,6 +124,7 @@ fn place(tid: &TidEntry) -> (u32, u16) {
 
 /// All that encoding a batch needs.
 pub(super) struct Trained {
+    space: Space,
     pub frame: Frame,
     assigner: Assigner,
     /// A node for each list, without rows.
@@ -151,7 +153,8 @@ pub(super) struct Batch {
 
 impl Trained {
     /// Encodes rows and gives them to lists.
-    pub fn encode(&self, loader: Loader, space: &Space, control: &Control) -> Result<Batch, BuildError> {
+    pub fn encode(&self, loader: Loader, control: &Control) -> Result<Batch, BuildError> {
+        let space = &self.space;
         let (nodes, tids) = loader.encode_rows(space, &self.frame, control)?;
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         let nearest = self.assigner.assign_all(&rows, control)?;

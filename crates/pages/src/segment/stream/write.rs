@@ -34,9 +34,9 @@ pub struct Listed<S> {
 
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
-        let Growing { mut trained, layout, truths, rows, norm_max } = growing;
+        let Growing { trained, layout, truths, rows, norm_max } = growing;
         let sizes = count_nodes(&layout, &mut sort, trained.lists.count());
-        let lists = &mut trained.lists;
+        let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
         lists.keep(&kept);
         lists.row_offsets = vec![0];
@@ -50,9 +50,9 @@ impl<S: RowSort> Listed<S> {
         let number = |list: u32| kept.partition_point(|&other| other < list).min(kept.len() - 1) as u32;
         list_of.iter_mut().for_each(|list| *list = number(*list));
         let mut shared = Layout::empty(&trained.frame);
-        trained.lists.norm_max = norm_max;
+        lists.norm_max = norm_max;
         (shared.norm_max, seen.norm_max) = (norm_max, norm_max);
-        seen.lists = Some(Box::new(trained.lists));
+        seen.lists = Some(Box::new(lists));
         let curve = calibrate::estimated(space, &seen, &truth);
         let list_curve = calibrate::listed(space, &seen, &truth, &list_of);
         shared.lists = seen.lists;
