@@ -2,8 +2,9 @@
 # The suites that need a server, against PostgreSQL MAJOR (17 or 18, the default) in a Debian of its own.
 #
 # The Debian lies in target/pgMAJOR-chroot and is made by the first run (2 GB, some minutes); what is built there goes
-# to target/pgMAJOR. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION, TAP and what bench.sh
-# knows work as in theirs. DEBIAN_MIRROR chooses where packages come from; without it, this machine's own source does.
+# to target/pgMAJOR. SUITES="build install isolation" runs some of the suites; REGRESS, ISOLATION, TAP, PROXIMA_METHOD
+# and what bench.sh knows work as in theirs. DEBIAN_MIRROR chooses where packages come from; without it, this machine's
+# own source does.
 #
 # The mounts exist in a namespace of this script only, as do the processes: both vanish when it ends, however it
 # ends, and nobody else can follow a mount out of target.
@@ -104,8 +105,8 @@ TOOLCHAIN=$(rustc --print sysroot)
 cargo fetch --locked --quiet
 mkdir -p "$target"
 settings=(CARGO_HOME="$CARGO_HOME" TOOLCHAIN="$TOOLCHAIN" CARGO_TARGET_DIR="$target")
-for name in MAJOR SUITES REGRESS ISOLATION TAP BENCH_DATA BENCH_ARGS KEEP_PGVECTOR SHARED_BUFFERS DEBIAN_MIRROR \
-	http_proxy https_proxy; do
+for name in MAJOR SUITES REGRESS ISOLATION TAP PROXIMA_METHOD BENCH_DATA BENCH_ARGS KEEP_PGVECTOR SHARED_BUFFERS \
+	DEBIAN_MIRROR http_proxy https_proxy; do
 	[ -z "${!name:-}" ] || settings+=("$name=${!name}")
 done
 as_root env "${settings[@]}" unshare --mount --ipc --pid --fork --kill-child "$script" --isolated

@@ -221,12 +221,13 @@ pub fn may_maintain(table: pg_sys::Oid) -> bool {
     }
 }
 
-/// Begins a sort of values by an operator, which can be read more than once.
+/// Begins a sort of rows by an operator on their first column, which can be read more than once.
 ///
 /// # Safety
-/// The operator orders values of this type; the current memory context outlives the sort.
+/// The operator orders values of the column's type, which has no collation; the row and the current memory context
+/// outlive the sort.
 pub unsafe fn begin_sort(
-    kind: pg_sys::Oid,
+    row: pg_sys::TupleDesc,
     operator: pg_sys::Oid,
     kilobytes: i32,
 ) -> *mut pg_sys::Tuplesortstate {
@@ -234,40 +235,21 @@ pub unsafe fn begin_sort(
     let options = true;
     #[cfg(not(feature = "pg14"))]
     let options = pg_sys::TUPLESORT_RANDOMACCESS as i32;
-    let collation = pg_sys::InvalidOid;
-    // SAFETY: by the contract.
+    let (mut column, mut operator, mut collation, mut nulls_first) = (1, operator, pg_sys::InvalidOid, false);
+    // SAFETY: by the contract; what describes the one key is copied.
     unsafe {
-        pg_sys::tuplesort_begin_datum(
-            kind,
-            operator,
-            collation,
-            false,
+        pg_sys::tuplesort_begin_heap(
+            row,
+            1,
+            &raw mut column,
+            &raw mut operator,
+            &raw mut collation,
+            &raw mut nulls_first,
             kilobytes,
             std::ptr::null_mut(),
             options,
         )
     }
-}
-
-/// The next value of a sort, and whether it is the caller's to free.
-///
-/// # Safety
-/// The sort is sorted, and its values are passed by reference.
-pub unsafe fn next_of_sort(state: *mut pg_sys::Tuplesortstate) -> Option<(*mut pg_sys::varlena, bool)> {
-    let (mut value, mut is_null) = (pg_sys::Datum::null(), false);
-    // SAFETY: by the contract.
-    #[cfg(any(feature = "pg14", feature = "pg15"))]
-    let (is_there, is_mine) = unsafe {
-        let none = std::ptr::null_mut();
-        (pg_sys::tuplesort_getdatum(state, true, &raw mut value, &raw mut is_null, none), true)
-    };
-    // SAFETY: by the contract.
-    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-    let (is_there, is_mine) = unsafe {
-        let none = std::ptr::null_mut();
-        (pg_sys::tuplesort_getdatum(state, true, false, &raw mut value, &raw mut is_null, none), false)
-    };
-    is_there.then(|| (value.cast_mut_ptr(), is_mine))
 }
 
 /// The number of the running transaction, which every one of a backend gets, whether it writes or not.

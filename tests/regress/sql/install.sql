@@ -21,13 +21,13 @@ JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regcla
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
 AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima') ORDER BY 1;
--- Every object has a comment; array types, which PostgreSQL 18 counts as members, need none
+-- Every object has a comment; the types of arrays and rows, which PostgreSQL 18 counts as members, need none
 SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS object_without_comment FROM pg_catalog.pg_depend d
 WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND d.deptype = 'e'
 AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima')
 AND pg_catalog.obj_description(d.objid, d.classid::pg_catalog.regclass::name) IS NULL
 AND NOT (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
-	AND d.objid IN (SELECT typarray FROM pg_catalog.pg_type)) ORDER BY 1;
+	AND d.objid IN (SELECT typarray FROM pg_catalog.pg_type UNION SELECT reltype FROM pg_catalog.pg_class WHERE relkind <> 'c')) ORDER BY 1;
 -- As many objects as pgvector has; of handlers and operator classes, only btree's are counted here
 SELECT pg_catalog.count(*) FILTER (WHERE p.prokind = 'f') AS functions, pg_catalog.count(*) FILTER (WHERE p.prokind = 'a') AS aggregates
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid

@@ -40,8 +40,8 @@ pub use write::Listed;
 const BATCH_ROWS_MIN: u64 = 512;
 const BATCH_ROWS_MAX: u64 = 16 * 1024;
 
-/// What a sort takes for a record besides its bytes: a reference, its allocation, and the rounding up of both.
-const SORT_OVERHEAD: usize = 128;
+/// What a sort takes for a record besides its bytes: a reference, a header, its allocation, and the rounding up.
+const SORT_OVERHEAD: usize = 152;
 
 /// Threads that compute while the caller waits for them.
 pub trait Workers {
