@@ -47,10 +47,11 @@ use crate::storage::{BulkPages, RelationPager};
 
 /// Tables with fewer blocks are not sampled: their first rows are most of what they have.
 const SAMPLED_BLOCKS_MIN: u32 = 8;
-/// Blocks that are looked at without finding a batch of rows: so many, or this share of the table. Then rows of the
-/// index are so few that the first ones do as well.
-const EMPTY_BLOCKS_MIN: usize = 256;
-const EMPTY_BLOCKS_SHARE: usize = 16;
+/// Blocks by which the rows of a table are estimated: so many, or this share of it.
+const ESTIMATED_BLOCKS_MIN: usize = 64;
+const ESTIMATED_BLOCKS_SHARE: usize = 16;
+/// The sample is at most one row in so many of a large table, as it is read twice.
+const SAMPLED_SHARE: usize = 4;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// The same for sparse vectors so long that these fill the memory.
@@ -305,22 +306,23 @@ impl<'b> Build<'b> {
         progress::phase(progress::Phase::PerformingKMeans);
         self.is_sampling = true;
         let memory = self.memory_max;
-        let (mut sampled, mut rows, mut wanted) = (0, 0.0, u64::MAX);
-        for (at, block) in stream::spread(blocks).enumerate() {
+        let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
+        let (mut sampled, mut rows) = (0, 0);
+        for (block, read) in stream::spread(blocks).zip(1..) {
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_block(block, Some(add_row), state.cast()) };
-            if self.loader.rows() < batch {
-                if sampled == 0 && at >= EMPTY_BLOCKS_MIN.max(blocks as usize / EMPTY_BLOCKS_SHARE) {
-                    break;
-                }
-                continue;
+            let found = sampled + self.loader.rows();
+            rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
+            let wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64)
+                .min((rows / SAMPLED_SHARE).max(batch / 2));
+            let is_enough = rows > batch && found >= wanted;
+            if self.loader.rows() >= batch || is_enough {
+                sampled = found;
+                self.pass_sample_on()?;
             }
-            sampled += self.loader.rows() as u64;
-            rows = sampled as f64 / (at + 1) as f64 * f64::from(blocks);
-            self.pass_sample_on()?;
-            wanted = wanted.min(stream::sample_rows(self.space, &self.options, memory, rows as u64) as u64);
-            if sampled >= wanted {
+            // The first rows do as well when there are hardly more of them.
+            if is_enough || read >= estimated_by && rows <= batch {
                 break;
             }
         }
