@@ -511,6 +511,17 @@ pub fn warn_no_worker(index: &str) {
         .report(PgLogLevel::WARNING);
 }
 
+/// Tells the user that VACUUM has not merged what should be merged.
+pub fn warn_unmerged(index: &str) {
+    let message = format!("VACUUM left segments of index \"{index}\" as they are");
+    new_report(PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED, message)
+        .set_detail(
+            "To merge them takes more than maintenance_work_mem, and there is no background worker for it.",
+        )
+        .set_hint("Call proxima.merge(), or increase maintenance_work_mem.")
+        .report(PgLogLevel::WARNING);
+}
+
 /// Says what a flush did.
 pub fn debug_flush(index: &str, flushed: &Flushed, elapsed: Duration) {
     let Flushed { rows, dead, pages } = flushed;

@@ -15,6 +15,11 @@ use super::compat;
 /// Records read between two looks for interrupts.
 const INTERRUPT_RECORDS: u32 = 4096;
 
+/// What a sort in memory does now and then.
+pub fn check_for_interrupts() {
+    pgrx::check_for_interrupts!();
+}
+
 /// A sort of byte strings.
 pub struct TupleSort {
     state: *mut pg_sys::Tuplesortstate,

@@ -40,7 +40,7 @@ use crate::error::{IndexError, OrReport};
 use crate::pg::buffer::BufferHints;
 use crate::pg::detoast::Detoasted;
 use crate::pg::heap::BuildInput;
-use crate::pg::sort::TupleSort;
+use crate::pg::sort::{self, TupleSort};
 use crate::pg::threads::{self, Running};
 use crate::pg::{progress, tid};
 use crate::storage::{BulkPages, RelationPager};
@@ -270,7 +270,7 @@ impl<'b> Build<'b> {
         let listed = build::list_plan(space, &options).map(|_| {
             // SAFETY: by the contract.
             let sort = unsafe { TupleSort::new(memory / 2) };
-            let sort = SpillSort::new(memory / 2, sort);
+            let sort = SpillSort::new(memory / 2, sort, sort::check_for_interrupts);
             (ListBuilder::new(space, &options, sort), stream::batch_rows(space, &options, memory))
         });
         Self {

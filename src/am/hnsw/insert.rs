@@ -99,10 +99,10 @@ unsafe fn flush(index: pg_sys::Relation, cause: Cause) -> Result<(), IndexError>
             return Ok(());
         }
         let flushed = flushed.unwrap_or_default();
-        if maintain::merge_is_due(index, Lane::Large)? {
+        if maintain::merge_due(index, Lane::Large)?.is_some() {
             worker::request(index, Lane::Large)?;
         }
-        if !maintain::merge_is_due(index, Lane::Small)? {
+        if maintain::merge_due(index, Lane::Small)?.is_none() {
             return Ok(());
         }
         match worker::request(index, Lane::Small)? {

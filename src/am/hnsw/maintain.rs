@@ -31,7 +31,7 @@ use crate::guc;
 use crate::guc::maintenance::pause_point;
 use crate::pg::horizon::IndexHorizon;
 use crate::pg::lock::WorkLock;
-use crate::pg::sort::TupleSort;
+use crate::pg::sort::{self, TupleSort};
 use crate::pg::threads::{self, Unfinished};
 use crate::pg::{progress, time};
 use crate::storage::{ClaimedPages, RelationPager, Stop};
@@ -188,6 +188,7 @@ pub unsafe fn merge(
     let sorted = if is_in_memory { stream::sorted_bytes_per_row(job.space(), &job.options) } else { 0 };
     let limits = Limits {
         is_share: scope == Scope::Share,
+        is_strict: sorted > 0,
         bytes_per_row: job.limits.bytes_per_row + sorted,
         ..job.limits
     };
@@ -218,18 +219,19 @@ pub unsafe fn merge(
     }
 }
 
-/// Whether a merge of a lane is due, by the manifest.
+/// The merge of a lane that is due, by the manifest: the least number of its segments, which no other merge will have.
 ///
 /// # Errors
 /// If a page is damaged.
 ///
 /// # Safety
 /// As [`flush`].
-pub unsafe fn merge_is_due(index: pg_sys::Relation, lane: Lane) -> Result<bool, IndexError> {
+pub unsafe fn merge_due(index: pg_sys::Relation, lane: Lane) -> Result<Option<u32>, IndexError> {
     // SAFETY: by the contract.
     let open = unsafe { open(index)? };
     let limits = limits(&open.parsed.space, &build_options(&open.meta, Navigator::of(&open.meta)));
-    Ok(maintain::due(open.meta.segments(), lane, &limits).is_some())
+    let due = maintain::due(open.meta.segments(), lane, &limits);
+    Ok(due.and_then(|(sources, _)| sources.segments.iter().map(|entry| entry.segment).min()))
 }
 
 /// Waits for merges that are behind, the longer the farther they are, at most `limit`; interrupts end the wait.
@@ -280,6 +282,7 @@ fn limits(space: &Space, options: &BuildOptions) -> Limits {
         bytes_per_row: build::bytes_per_row(space, options),
         is_varying: space.element() == Element::Sparse,
         is_share: false,
+        is_strict: false,
     }
 }
 
@@ -306,18 +309,6 @@ unsafe fn open(index: pg_sys::Relation) -> Result<OpenIndex, IndexError> {
 pub unsafe fn next_number(index: pg_sys::Relation) -> Result<u32, IndexError> {
     // SAFETY: by the contract.
     Ok(unsafe { open(index)? }.meta.next_segment)
-}
-
-/// How many merges there have been; the count wraps around.
-///
-/// # Errors
-/// If the meta page is damaged.
-///
-/// # Safety
-/// As [`flush`].
-pub unsafe fn merges(index: pg_sys::Relation) -> Result<u32, IndexError> {
-    // SAFETY: by the contract.
-    Ok(unsafe { open(index)? }.meta.merges)
 }
 
 /// How many segments there are.
@@ -488,7 +479,7 @@ impl<'s> Host for JobHost<'s> {
     fn sort(&self) -> SpillSort<TupleSort> {
         let bytes = if self.is_in_memory { u64::MAX } else { guc::maintenance_memory() / 2 };
         // SAFETY: jobs run in a transaction, and end before what called them returns.
-        SpillSort::new(bytes, unsafe { TupleSort::new(bytes) })
+        SpillSort::new(bytes, unsafe { TupleSort::new(bytes) }, sort::check_for_interrupts)
     }
 
     fn options(&self) -> &BuildOptions {

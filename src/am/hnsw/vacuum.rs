@@ -18,7 +18,7 @@ use crate::error::{IndexError, OrReport};
 use crate::pg::buffer::BufferHints;
 use crate::pg::lock::WorkLock;
 use crate::pg::worker::is_autovacuum;
-use crate::pg::{compat, tid};
+use crate::pg::{compat, relation_name, tid};
 use crate::storage::RelationPager;
 
 /// Marks the rows that the callback names. No buffer lock is held while the callback runs, nor on return.
@@ -105,14 +105,16 @@ unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
         let mut rest = maintain::segments(index)?;
-        while rest > 0 && maintain::merge_is_due(index, lane)? {
+        while rest > 0 && maintain::merge_due(index, lane)?.is_some() {
             if is_autovacuum()
                 && matches!(worker::request(index, lane)?, Requested::Started | Requested::Running)
             {
                 return Ok(());
             }
             if timed::merge(index, Scope::InMemory(lane), false, &mut || false)?.is_none() {
-                worker::request(index, lane)?;
+                if !matches!(worker::request(index, lane)?, Requested::Started | Requested::Running) {
+                    crate::error::warn_unmerged(&relation_name(index));
+                }
                 return Ok(());
             }
             rest -= 1;

@@ -59,10 +59,10 @@ pub enum Requested {
 struct Asked {
     when: Instant,
     answer: Requested,
-    /// The index's merges until then.
-    merges: u32,
-    /// No other before this has passed: longer each time that a worker was started and nothing was merged, because it
-    /// may be that workers find nothing to do, or fail.
+    /// The merge that was due.
+    due: Option<u32>,
+    /// No other before this has passed: longer each time that a worker was started and the same merge is still due,
+    /// because it may be that workers find nothing to do, or fail.
     interval: Duration,
 }
 
@@ -86,7 +86,7 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
         return Ok(if last.answer == Requested::Started { Requested::Running } else { last.answer });
     }
     // SAFETY: by the contract.
-    let (merges, answer) = unsafe { (maintain::merges(index)?, ask(index, lane)) };
+    let (due, answer) = unsafe { (maintain::merge_due(index, lane)?, ask(index, lane)) };
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
@@ -95,13 +95,13 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
             }
             let is_repeated = |last: &Asked| {
                 let both_started = answer == Requested::Started && last.answer == answer;
-                both_started && last.merges == merges && last.when.elapsed() < FORGOTTEN_AFTER
+                both_started && last.due == due && last.when.elapsed() < FORGOTTEN_AFTER
             };
             let interval = match last.filter(is_repeated) {
                 Some(last) => (2 * last.interval).min(REQUEST_INTERVAL_MAX),
                 None => REQUEST_INTERVAL,
             };
-            requests.insert(oid, Asked { when: Instant::now(), answer, merges, interval });
+            requests.insert(oid, Asked { when: Instant::now(), answer, due, interval });
         });
     }
     if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {

@@ -142,7 +142,9 @@ fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, 
     let nodes: u64 = sources.segments.iter().map(|entry: &SegmentEntry| u64::from(entry.rows)).sum();
     // The first batch, by which rows are encoded, comes from everywhere as well.
     let steps = [batch, sample_rows(space, options, host.memory(), live)];
-    for step in steps.map(|rows| nodes.div_ceil(rows as u64).max(2)) {
+    let mut steps = steps.map(|rows| nodes.div_ceil(rows as u64).max(2)).to_vec();
+    steps.dedup();
+    for step in steps {
         let step = u32::try_from(step).unwrap_or(u32::MAX);
         reading.sample(step, batch, &mut |loader| builder.sample(loader, host))?;
     }

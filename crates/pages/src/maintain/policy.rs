@@ -29,6 +29,8 @@ pub struct Limits {
     pub is_varying: bool,
     /// Whether a writer does it, who has other things to do.
     pub is_share: bool,
+    /// Whether memory must suffice even when the manifest has hardly a place left.
+    pub is_strict: bool,
 }
 
 impl Limits {
@@ -101,7 +103,10 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
     if graphs.len() >= SEGMENTS_MAX / 3 {
         // The manifest would have no place left: rather more memory than that.
         graphs.truncate(TIER_SEGMENTS);
-        return merge(graphs, super::Cause::Segments);
+        if limits.is_strict {
+            graphs = fitting(graphs, limits);
+        }
+        return if graphs.len() > 1 { merge(graphs, super::Cause::Segments) } else { None };
     }
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
         if tier.len() >= TIER_SEGMENTS {
@@ -149,7 +154,7 @@ fn tier_of(entry: &SegmentEntry) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::format::meta::FLAT;
+    use crate::format::meta::{FLAT, LISTS};
 
     fn entry(segment: u32, rows: u32, dead: u32, navigator: u32) -> SegmentEntry {
         SegmentEntry { segment, rows, dead, navigator, ..SegmentEntry::NONE }
@@ -160,8 +165,13 @@ mod tests {
     }
 
     const GRAPH: u32 = 0;
-    const ALL: Limits =
-        Limits { bytes_max: u64::MAX, bytes_per_row: 100, is_varying: false, is_share: false };
+    const ALL: Limits = Limits {
+        bytes_max: u64::MAX,
+        bytes_per_row: 100,
+        is_varying: false,
+        is_share: false,
+        is_strict: false,
+    };
 
     /// What is due in either lane, small ones first.
     fn due_numbers(segments: &[SegmentEntry], limits: &Limits) -> Vec<u32> {
@@ -180,6 +190,17 @@ mod tests {
         assert_eq!(backlog(&more), 36_000);
         let tiny: Vec<SegmentEntry> = (1..=48).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 48);
+    }
+
+    #[test]
+    fn a_full_manifest_is_no_reason_for_memory_that_is_not_there() {
+        let many: Vec<SegmentEntry> =
+            (1..=SEGMENTS_MAX as u32 / 3).map(|at| entry(at, 30_000, 0, LISTS)).collect();
+        let limits = Limits { bytes_max: 100_000 * ALL.bytes_per_row, ..ALL };
+        assert_eq!(due_numbers(&many, &limits).len(), TIER_SEGMENTS);
+        assert_eq!(due_numbers(&many, &Limits { is_strict: true, ..limits }).len(), 3);
+        let little = Limits { bytes_max: 1, is_strict: true, ..limits };
+        assert!(due_numbers(&many, &little).is_empty());
     }
 
     #[test]

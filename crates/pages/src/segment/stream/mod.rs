@@ -80,9 +80,14 @@ pub fn batch_rows(space: &Space, options: &BuildOptions, memory: u64) -> usize {
     (memory / 4 / row as u64).clamp(BATCH_ROWS_MIN, BATCH_ROWS_MAX) as usize
 }
 
-/// Memory in bytes that a row takes while it is sorted, if nothing of it is to be on disk; 0 without lists.
+/// Memory in bytes that a builder must have for each row if none of them is to be sorted on disk; 0 without lists.
 pub fn sorted_bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
-    list_plan(space, options).map_or(0, |plan| (Layout::of(plan).bytes() + SORT_OVERHEAD) as u64)
+    let in_memory = |plan| {
+        let record = Layout::of(plan).bytes();
+        // The sort may have half of it.
+        2 * (record + SORT_OVERHEAD).max(sort::bytes_sorted(record)) as u64
+    };
+    list_plan(space, options).map_or(0, in_memory)
 }
 
 /// Rows that lists of `rows` rows are trained on, for a builder that may take `memory` bytes.

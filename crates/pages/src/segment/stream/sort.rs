@@ -1,10 +1,16 @@
 //! Brings records together: in memory as long as they fit, else by the host's sort.
 
+use std::alloc::{Layout, handle_alloc_error};
+use std::collections::TryReserveError;
+
 /// Memory for records grows by so much at least.
 const GROWTH_BYTES: usize = 1 << 20;
 
 /// Memory for a record besides its bytes: what it is sorted by.
 const RECORD_OVERHEAD: usize = size_of::<Key>();
+
+/// Records between two calls of what may end a sort.
+const LOOK_RECORDS: usize = 4096;
 
 /// The first bytes of a record, and its number.
 type Key = (u64, u32);
@@ -44,21 +50,41 @@ impl MemSort {
         bytes + growth(bytes) + (self.count() + 1) * RECORD_OVERHEAD
     }
 
-    /// Puts the records themselves in order, so that every reading runs through memory.
-    fn sort(&mut self) {
+    /// Adds a record, or leaves it and all others as they are.
+    fn try_push(&mut self, record: &[u8]) -> Result<(), TryReserveError> {
+        self.length = record.len();
+        if self.records.capacity() - self.records.len() < record.len() {
+            self.records.try_reserve_exact(growth(self.records.len()).max(record.len()))?;
+        }
+        self.records.extend_from_slice(record);
+        Ok(())
+    }
+
+    /// Puts the records themselves in order, so that every reading runs through memory, and goes to the first. Calls
+    /// `look` now and then.
+    fn try_sort(&mut self, look: &mut dyn FnMut()) -> Result<(), TryReserveError> {
+        self.next = 0;
+        if std::mem::replace(&mut self.is_sorted, true) {
+            return Ok(());
+        }
         let key = |at: usize| {
             let mut key = [0; 8];
             let bytes = self.length.min(8);
             key[..bytes].copy_from_slice(&self.record(at)[..bytes]);
             (u64::from_be_bytes(key), at as u32)
         };
-        let mut order: Vec<Key> = (0..self.count()).map(key).collect();
+        let mut order: Vec<Key> = Vec::new();
+        order.try_reserve_exact(self.count())?;
+        order.extend((0..self.count()).map(key));
         order.sort_unstable_by(|a, b| {
             a.0.cmp(&b.0).then_with(|| self.record(a.1 as usize).cmp(self.record(b.1 as usize)))
         });
         // Along the cycles of the permutation, with room for one record.
         let mut first = vec![0; self.length];
         for start in 0..order.len() {
+            if start % LOOK_RECORDS == 0 {
+                look();
+            }
             if order[start].1 as usize == start {
                 continue;
             }
@@ -76,7 +102,13 @@ impl MemSort {
                 at = from;
             }
         }
+        Ok(())
     }
+}
+
+/// Memory that a record takes while it is sorted here.
+pub fn bytes_sorted(record: usize) -> usize {
+    record + record / 8 + RECORD_OVERHEAD
 }
 
 /// By how much memory for so many bytes grows.
@@ -86,19 +118,15 @@ fn growth(bytes: usize) -> usize {
 
 impl RowSort for MemSort {
     fn push(&mut self, record: &[u8]) {
-        self.length = record.len();
-        if self.records.capacity() - self.records.len() < record.len() {
-            self.records.reserve_exact(growth(self.records.len()).max(record.len()));
+        if self.try_push(record).is_err() {
+            handle_alloc_error(Layout::for_value(record));
         }
-        self.records.extend_from_slice(record);
     }
 
     fn rewind(&mut self) {
-        if !self.is_sorted {
-            self.sort();
+        if self.try_sort(&mut || ()).is_err() {
+            handle_alloc_error(Layout::for_value(&self.records[..]));
         }
-        self.is_sorted = true;
-        self.next = 0;
     }
 
     fn next(&mut self) -> Option<&[u8]> {
@@ -113,13 +141,15 @@ pub struct SpillSort<S> {
     bytes_max: usize,
     other: S,
     is_spilled: bool,
+    look: fn(),
 }
 
 impl<S: RowSort> SpillSort<S> {
-    /// A sort that may take so many bytes, be it in memory or in `other`, which knows its own limit.
-    pub fn new(bytes_max: u64, other: S) -> Self {
+    /// A sort that may take so many bytes, be it in memory or in `other`, which knows its own limit. `look` is called now
+    /// and then, and may unwind.
+    pub fn new(bytes_max: u64, other: S, look: fn()) -> Self {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        Self { memory: MemSort::default(), bytes_max, other, is_spilled: false }
+        Self { memory: MemSort::default(), bytes_max, other, is_spilled: false, look }
     }
 
     fn spill(&mut self) {
@@ -140,18 +170,31 @@ impl<S: RowSort> RowSort for SpillSort<S> {
     fn push(&mut self, record: &[u8]) {
         let is_full =
             || self.memory.bytes_with(record) > self.bytes_max || self.memory.count() >= u32::MAX as usize;
-        if !self.is_spilled && is_full() {
+        if !self.is_spilled && (is_full() || self.memory.try_push(record).is_err()) {
             self.spill();
+            self.other.push(record);
+        } else if self.is_spilled {
+            self.other.push(record);
         }
-        if self.is_spilled { self.other.push(record) } else { self.memory.push(record) }
     }
 
     fn rewind(&mut self) {
-        if self.is_spilled { self.other.rewind() } else { self.memory.rewind() }
+        if !self.is_spilled && self.memory.try_sort(&mut self.look).is_err() {
+            self.spill();
+        }
+        if self.is_spilled {
+            self.other.rewind();
+        }
     }
 
     fn next(&mut self) -> Option<&[u8]> {
-        if self.is_spilled { self.other.next() } else { self.memory.next() }
+        if self.is_spilled {
+            return self.other.next();
+        }
+        if self.memory.next % LOOK_RECORDS == 0 {
+            (self.look)();
+        }
+        self.memory.next()
     }
 }
 
@@ -212,7 +255,7 @@ mod tests {
         let mut expected = records(30_000, 100);
         let bytes = 30_000 * (100 + RECORD_OVERHEAD) + GROWTH_BYTES;
         for (bytes_max, spilled) in [(bytes, 0), (bytes - 1, 30_000), (bytes / 2, 30_000), (0, 30_000)] {
-            let mut sort = SpillSort::new(bytes_max as u64, Counting::default());
+            let mut sort = SpillSort::new(bytes_max as u64, Counting::default(), || ());
             expected.iter().for_each(|record| sort.push(record));
             assert_eq!(sort.other.1, spilled);
             let (first, second) = (read_all(&mut sort), read_all(&mut sort));
