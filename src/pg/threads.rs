@@ -4,8 +4,8 @@
 //! and hand back plain results. All signals are blocked while the threads are created, and they inherit that: a
 //! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns; when an interrupt
 //! ends the statement it tells the workers to stop, waits until they have, and only then raises the error. Only
-//! beside a [`Running`] work the main thread is elsewhere: an error there stops the workers by unwinding, and the end of
-//! the process takes them with it, in code that touches nothing but their own memory.
+//! beside a [`Running`] work the main thread is elsewhere: an error there stops the workers by unwinding, and the end
+//! of the process takes them with it, in code that touches nothing but their own memory.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};

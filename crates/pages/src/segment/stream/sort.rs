@@ -82,7 +82,7 @@ impl MemSort {
         // Along the cycles of the permutation, with room for one record.
         let mut first = vec![0; self.length];
         for start in 0..order.len() {
-            if start % LOOK_RECORDS == 0 {
+            if start.is_multiple_of(LOOK_RECORDS) {
                 look();
             }
             if order[start].1 as usize == start {
@@ -145,8 +145,8 @@ pub struct SpillSort<S> {
 }
 
 impl<S: RowSort> SpillSort<S> {
-    /// A sort that may take so many bytes, be it in memory or in `other`, which knows its own limit. `look` is called now
-    /// and then, and may unwind.
+    /// A sort that may take so many bytes, be it in memory or in `other`, which knows its own limit. `look` is called
+    /// now and then, and may unwind.
     pub fn new(bytes_max: u64, other: S, look: fn()) -> Self {
         let bytes_max = usize::try_from(bytes_max).unwrap_or(usize::MAX);
         Self { memory: MemSort::default(), bytes_max, other, is_spilled: false, look }
@@ -191,7 +191,7 @@ impl<S: RowSort> RowSort for SpillSort<S> {
         if self.is_spilled {
             return self.other.next();
         }
-        if self.memory.next % LOOK_RECORDS == 0 {
+        if self.memory.next.is_multiple_of(LOOK_RECORDS) {
             (self.look)();
         }
         self.memory.next()
