@@ -22,8 +22,12 @@ fi
 say "tests of the crates"
 cargo test --release "${pure[@]}" --quiet
 # The kernels' own tests go through every tier of this machine; what stands on them is run once more on each lower one
-# (a tier that the machine lacks falls back to the best).
+# (a tier that the machine lacks falls back to the best), but for recall over many segments and crashes, which take
+# minutes on each: ALL_TESTS=1 runs these too.
+some=(--lib --test elements --test golden --test lists)
+[ -z "${ALL_TESTS:-}" ] || some=()
 for tier in avx2 sse41 scalar; do
 	say "tests of the crates on $tier"
-	PROXIMA_ISA=$tier cargo test --release --locked --quiet -p kernels -p quant -p pages
+	PROXIMA_ISA=$tier cargo test --release --locked --quiet -p kernels -p quant
+	PROXIMA_ISA=$tier cargo test --release --locked --quiet -p pages "${some[@]}"
 done
