@@ -65,7 +65,7 @@ const HOPS_MAX: u64 = 1000;
 const MISSES_ESTIMATED: f32 = 0.3;
 const MISSES_EXACT: f32 = 0.7;
 /// Share of the allowed misses that may lie in lists that are not read.
-const MISSES_LISTED: f32 = 0.3;
+const MISSES_LISTED: f32 = 0.2;
 /// Recall at which the curve ends; and the same when the last factors have not changed it: what is missing then is
 /// out of reach, and looking for it with ever larger factors takes longer than all the rest of a build.
 const ENOUGH: f32 = 0.9995;

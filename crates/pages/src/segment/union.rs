@@ -30,6 +30,9 @@ use crate::space::{Query, SegmentQuery, Space};
 /// Share of the allowed misses that is aimed at in a union of several graphs.
 const MISSES_OF_PARTS: f32 = 0.75;
 
+/// Misses that lists of a segment with hardly a share of the rows are allowed, against those of one that has them all.
+const MISSES_OF_SHARES: f32 = 2.0;
+
 /// Segments of one index, and a query in the terms of each.
 pub struct UnionQuery {
     members: Vec<Member>,
@@ -224,7 +227,12 @@ impl<'s> Queries<'s> {
 fn due_lists(segments: &[SegmentState], segment: &SegmentState, probes: Probes) -> u32 {
     let header = &segment.header;
     let due = match probes {
-        Probes::Recall(target) => lists_for(header, target),
+        Probes::Recall(target) => {
+            let all: u64 = segments.iter().map(|segment| u64::from(segment.header.nodes)).sum();
+            let share = f64::from(header.nodes) / all.max(1) as f64;
+            // What a segment has a small share of are its very nearest rows, and those are in nearer lists.
+            lists_for(header, 1.0 - (1.0 - target) * (MISSES_OF_SHARES - share as f32))
+        }
         Probes::All => header.lists,
         Probes::Lists(count) => {
             let all: u64 = segments.iter().map(|segment| u64::from(segment.header.lists)).sum();
