@@ -112,7 +112,10 @@ unsafe fn merge(index: pg_sys::Relation, lane: Lane) -> Result<(), IndexError> {
                 return Ok(());
             }
             if timed::merge(index, Scope::InMemory(lane), false, &mut || false)?.is_none() {
-                if !matches!(worker::request(index, lane)?, Requested::Started | Requested::Running) {
+                let has_worker =
+                    matches!(worker::request(index, lane)?, Requested::Started | Requested::Running);
+                // Somebody may be merging who is no worker.
+                if !has_worker && WorkLock::try_now(index, Work::from(lane) as u32).is_some() {
                     crate::error::warn_unmerged(&relation_name(index));
                 }
                 return Ok(());
