@@ -168,6 +168,9 @@ pub fn prefetch(hint: pg_sys::Buffer, offset: usize, length: usize) {
             for line in (0..length).step_by(64) {
                 _mm_prefetch::<_MM_HINT_T0>(start.add(line));
             }
+            // What every reader checks.
+            let end = pg_sys::BufferGetBlock(hint).cast::<i8>().add(pages::PAGE_SIZE - 1);
+            _mm_prefetch::<_MM_HINT_T0>(end);
         }
     }
     #[cfg(not(target_arch = "x86_64"))]

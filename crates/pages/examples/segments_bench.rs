@@ -4,7 +4,8 @@
 //! segments_bench FOLDER [l2|cosine] [layout ...]
 //! ```
 //! FOLDER has base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, 100 per query). Layouts are
-//! numbered as they are printed.
+//! numbered as they are printed, or written as `1x60000g,4x2000f,2x30000l`: graphs, flat segments, lists with fine own
+//! vectors (c: with coarse ones).
 #![forbid(unsafe_code)]
 
 #[path = "../../ann/examples/common/npy.rs"]
@@ -51,7 +52,10 @@ const fn lists(own: OwnCode) -> Navigator {
 }
 
 /// Segments: how many, of how many rows, of which kind.
-const LAYOUTS: [&[(usize, usize, Navigator)]; 12] = [
+type Segments = (usize, usize, Navigator);
+
+const LAYOUT_COUNT: usize = 12;
+const LAYOUTS: [&[Segments]; LAYOUT_COUNT] = [
     &[(1, 100_000, Graph)],
     &[(1, 60_000, Graph), (4, 8_000, Graph), (8, 1_000, Flat)],
     &[(4, 25_000, Graph)],
@@ -85,7 +89,7 @@ impl<'a> Index<'a> {
     fn build(
         base: &'a Matrix,
         metric: Metric,
-        layout: &[(usize, usize, Navigator)],
+        layout: &[Segments],
     ) -> Result<Self, Failure> {
         let space = Space::new(Element::Float4, metric, base.dim as u32, 7);
         let (segments, numbers) = (Vec::new(), Vec::new());
@@ -367,8 +371,44 @@ fn report_lists(index: &Index<'_>, queries: &Matrix) -> Result<(), Failure> {
         std::hint::black_box(UnionQuery::prepare(&index.space, &index.segments, &query, probes));
     }
     let micros = (seconds() - start) * 1e6 / queries.count() as f64;
+    for state in &index.segments {
+        if state.header.lists > 0 {
+            let due = |target| pages::segment::calibrate::lists_for(&state.header, target);
+            println!("  {} lists, due {} at .90, {} at .95, {} at .99", state.header.lists, due(0.9), due(0.95), due(0.99));
+        }
+    }
     println!("  preparing a query for {} segments: {micros:.1} us", index.segments.len());
     Ok(())
+}
+
+/// The layouts that were asked for by number or in full; all that are numbered if none was.
+fn layouts(wanted: &[String]) -> Result<Vec<(String, Vec<Segments>)>, Failure> {
+    let numbered = |at: usize| ((at + 1).to_string(), LAYOUTS[at].to_vec());
+    if wanted.is_empty() {
+        return Ok((0..LAYOUTS.len()).map(numbered).collect());
+    }
+    let one = |text: &String| match text.parse::<usize>() {
+        Ok(number @ 1..=LAYOUT_COUNT) => Ok(numbered(number - 1)),
+        _ => Ok((text.clone(), text.split(',').map(segments).collect::<Result<_, Failure>>()?)),
+    };
+    wanted.iter().map(one).collect()
+}
+
+/// What `4x8000g` says.
+fn segments(text: &str) -> Result<Segments, Failure> {
+    let unknown = || format!("no layout: {text}");
+    let (count, rest) = text.split_once('x').ok_or_else(unknown)?;
+    let at = rest.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(unknown)?;
+    let (rows, kind) = rest.split_at(at);
+    let lists = kind[1..].parse().unwrap_or(0);
+    let navigator = match kind.chars().next() {
+        Some('g') => Graph,
+        Some('f') => Flat,
+        Some('l') => Lists(ListOptions { lists, own: OwnCode::Residual(Encoding::F16) }),
+        Some('c') => Lists(ListOptions { lists, own: OwnCode::Residual(Encoding::I4) }),
+        _ => return Err(unknown().into()),
+    };
+    Ok((count.parse()?, rows.parse()?, navigator))
 }
 
 fn main() -> Result<(), Failure> {
@@ -378,14 +418,13 @@ fn main() -> Result<(), Failure> {
     let (base, queries) = (read_matrix(&folder.join("base.npy"))?, read_matrix(&folder.join("queries.npy"))?);
     let (bytes, columns) = read_npy(&folder.join("gt_cos.npy"), "<i4")?;
     let truth: Vec<u32> = bytes.as_chunks::<4>().0.iter().map(|&word| u32::from_le_bytes(word)).collect();
-    for (at, layout) in LAYOUTS.iter().enumerate() {
-        let number = (at + 1).to_string();
+    for (name, layout) in layouts(arguments.get(2..).unwrap_or_default())? {
         let rows: usize = layout.iter().map(|&(count, rows, _)| count * rows).sum();
-        if arguments.len() > 2 && !arguments[2..].contains(&number) || rows > base.count() {
+        if rows > base.count() {
             continue;
         }
-        println!("layout {number}");
-        let index = Index::build(&base, metric, layout)?;
+        println!("layout {name}");
+        let index = Index::build(&base, metric, &layout)?;
         let truth: Vec<Vec<u32>> = truth
             .chunks_exact(columns)
             .map(|row| row.iter().copied().filter(|&id| (id as usize) < index.rows()).take(RESULTS).collect())

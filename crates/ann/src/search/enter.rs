@@ -31,20 +31,47 @@ const LISTED_MIN: usize = 96;
 const LISTS_NEXT: usize = 2 * super::FIRST_BATCH;
 const LISTS_GROWTH: u32 = 2;
 
+/// A part on the way from its entries to the elements that are near.
+struct PartWalk {
+    frontier: BinaryHeap<Reverse<u64>>,
+    /// So many of its elements are looked for.
+    due: usize,
+    /// Their keys, ascending.
+    nearest: Vec<f32>,
+    is_near: bool,
+}
+
+fn prefetch_nearest<G: Graph>(graph: &G, frontier: &BinaryHeap<Reverse<u64>>) {
+    if let Some(next) = frontier.peek() {
+        graph.prefetch(next.0 as u32);
+    }
+}
+
 impl Stream {
     /// Reads the routers and walks into each part.
     pub(super) fn enter<G: Graph>(&mut self, graph: &mut G) -> Result<(), G::Error> {
         let parts = graph.parts();
-        let mut others = BinaryHeap::new();
-        for part in 0..parts {
-            std::mem::swap(&mut others, &mut self.frontier);
-            self.read_routers(graph, graph.routers_of(part))?;
-            if parts > 1 {
-                let share = f64::from(graph.elements_of(part)) / f64::from(graph.element_count().max(1));
-                self.enter_part(graph, (self.due as f64 * share).ceil() as usize + PART_DUE)?;
-            }
-            self.frontier.append(&mut others);
+        if parts == 1 {
+            return self.read_routers(graph, graph.routers_of(0));
         }
+        let mut walks = Vec::with_capacity(parts);
+        for part in 0..parts {
+            self.read_routers(graph, graph.routers_of(part))?;
+            let share = f64::from(graph.elements_of(part)) / f64::from(graph.element_count().max(1));
+            let due = (self.due as f64 * share).ceil() as usize + PART_DUE;
+            let frontier = std::mem::take(&mut self.frontier);
+            prefetch_nearest(graph, &frontier);
+            walks.push(PartWalk { frontier, due, nearest: Vec::with_capacity(due + 1), is_near: false });
+        }
+        while walks.iter().any(|walk| !walk.is_near) {
+            for walk in walks.iter_mut().filter(|walk| !walk.is_near) {
+                std::mem::swap(&mut self.frontier, &mut walk.frontier);
+                walk.is_near = !self.step_into_part(graph, walk.due, &mut walk.nearest)?;
+                prefetch_nearest(graph, &self.frontier);
+                std::mem::swap(&mut self.frontier, &mut walk.frontier);
+            }
+        }
+        walks.iter_mut().for_each(|walk| self.frontier.append(&mut walk.frontier));
         Ok(())
     }
 
@@ -66,30 +93,30 @@ impl Stream {
         Ok(())
     }
 
-    /// Searches a part, whose entries the frontier has, for the `due` nearest elements.
-    fn enter_part<G: Graph>(&mut self, graph: &mut G, due: usize) -> Result<(), G::Error> {
+    /// One hop in a part, whose candidates the frontier has; false when the `due` nearest of its elements were found.
+    fn step_into_part<G: Graph>(
+        &mut self,
+        graph: &mut G,
+        due: usize,
+        nearest: &mut Vec<f32>,
+    ) -> Result<bool, G::Error> {
         let gamma = match self.effort {
             Effort::Adaptive { gamma, .. } => gamma,
             Effort::Pool { .. } | Effort::Exact => PART_GAMMA,
         };
-        let mut nearest: Vec<f32> = Vec::with_capacity(due + 1);
-        while let Some(&Reverse(top)) = self.frontier.peek() {
-            let bound = if nearest.len() < due { f32::INFINITY } else { nearest[due - 1] * gamma };
-            if key_of(top) > bound || self.is_spent() {
-                break;
-            }
-            self.frontier.pop();
-            if let Some(next) = self.frontier.peek() {
-                graph.prefetch(next.0 as u32);
-            }
-            // What leads further into the part is admitted even if it is too far away to be offered.
-            let wanted = self.threshold;
-            self.threshold = wanted.max(bound);
-            self.expand(graph, top as u32)?;
-            self.threshold = self.threshold.min(wanted);
-            self.measured.iter().for_each(|element| insert_ascending(&mut nearest, element.key, due));
+        let bound = if nearest.len() < due { f32::INFINITY } else { nearest[due - 1] * gamma };
+        let Some(&Reverse(top)) = self.frontier.peek() else { return Ok(false) };
+        if key_of(top) > bound || self.is_spent() {
+            return Ok(false);
         }
-        Ok(())
+        self.frontier.pop();
+        // What leads further into the part is admitted even if it is too far away to be offered.
+        let wanted = self.threshold;
+        self.threshold = wanted.max(bound);
+        self.expand(graph, top as u32)?;
+        self.threshold = self.threshold.min(wanted);
+        self.measured.iter().for_each(|element| insert_ascending(nearest, element.key, due));
+        Ok(true)
     }
 
     /// Nothing is read, and what is due at first is wanted.
