@@ -21,7 +21,10 @@
 //! Strict order: an element that turns out nearer than one offered before is held back and offered after all others
 //! rather than dropped. Relaxed order offers it at once.
 //!
-//! Invariants: `frontier` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold`
+//! A hop waits for memory, so the walk takes the next element before it expands the one at hand, and asks for its page:
+//! what a hop finds is expanded one later than it would be.
+//!
+//! Invariants: `frontier`, `ahead` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold`
 //! that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
 //! measured elements that were not offered; an element is offered at most once.
 
@@ -99,6 +102,9 @@ pub struct Stream {
     rules: Continuation,
     seen: Visited,
     frontier: BinaryHeap<Reverse<u64>>,
+    /// The entry that is expanded next, whatever the expansion before it finds: it was taken out of the frontier when
+    /// its page was asked for.
+    ahead: Option<u64>,
     /// Candidates that lists named, above the threshold that the lists gave.
     spare: Vec<(f32, u32)>,
     results: BinaryHeap<Reverse<ByLower>>,
@@ -145,6 +151,7 @@ impl Stream {
             rules,
             seen: Visited::new(0),
             frontier: BinaryHeap::with_capacity(256),
+            ahead: None,
             spare: Vec::new(),
             results: BinaryHeap::with_capacity(64),
             nearest: Vec::with_capacity(due + 1),
@@ -244,7 +251,7 @@ impl Stream {
     /// One decision of the walk: expand, widen, offer or give up.
     fn step<G: Graph>(&mut self, graph: &mut G) -> Result<Step, G::Error> {
         let stop_at = self.stop_at();
-        let waiting = self.frontier.peek().map(|entry| key_of(entry.0));
+        let waiting = self.waiting();
         if self.rules.streaming && self.offered.len() >= self.lists_next {
             self.want_lists(graph);
         }
@@ -256,7 +263,7 @@ impl Stream {
         }
         if stop_at > self.threshold && graph.rejects() && !(waiting.is_some_and(|key| key <= self.threshold))
         {
-            if !self.rules.streaming && self.frontier.is_empty() && !self.results.is_empty() {
+            if !self.rules.streaming && waiting.is_none() && !self.results.is_empty() {
                 return Ok(self.offer());
             }
             self.widen(graph, stop_at)?;
@@ -267,11 +274,9 @@ impl Stream {
                 if self.walked_too_far(graph) {
                     return Ok(self.give_up());
                 }
-                let id = self.frontier.pop().map_or(0, |entry| entry.0 as u32);
-                if let Some(next) = self.frontier.peek() {
-                    graph.prefetch(next.0 as u32);
+                if let Some(id) = self.take_nearest(graph, stop_at) {
+                    self.expand(graph, id)?;
                 }
-                self.expand(graph, id)?;
                 Ok(Step::Continue)
             }
             Some(_) if self.rules.streaming && !self.result_is_due() => {
@@ -282,6 +287,29 @@ impl Stream {
             _ if self.may_go_on() && self.want_lists(graph) => Ok(Step::Continue),
             _ => Ok(Step::Exhausted),
         }
+    }
+
+    /// The least key that waits.
+    fn waiting(&self) -> Option<f32> {
+        let nearest = self.frontier.peek().map(|entry| entry.0);
+        nearest.into_iter().chain(self.ahead).min().map(key_of)
+    }
+
+    /// The element to expand, of those that wait; asks for the page of the next, if that is not above `stop_at` either.
+    fn take_nearest<G: Graph>(&mut self, graph: &G, stop_at: f32) -> Option<u32> {
+        let due = self.ahead.take().filter(|&due| {
+            let is_due = key_of(due) <= stop_at;
+            if !is_due {
+                self.frontier.push(Reverse(due));
+            }
+            is_due
+        });
+        let due = due.or_else(|| self.frontier.pop().map(|entry| entry.0));
+        if self.frontier.peek().is_some_and(|next| key_of(next.0) <= stop_at) {
+            self.ahead = self.frontier.pop().map(|entry| entry.0);
+            self.ahead.iter().for_each(|&next| graph.prefetch(next as u32));
+        }
+        due.map(|due| due as u32)
     }
 
     /// Whether the nearest result belongs to what the effort covers: a pool's hops also measure what lies beyond it.
@@ -318,7 +346,7 @@ impl Stream {
             Effort::Pool { .. } | Effort::Exact => self.bound(),
             Effort::Adaptive { gamma, expansions_min } => {
                 let is_first = self.offered.is_empty() && self.late.is_empty();
-                if is_first && self.hops < u64::from(expansions_min) && !self.frontier.is_empty() {
+                if is_first && self.hops < u64::from(expansions_min) && self.waiting().is_some() {
                     return f32::MAX.min(self.threshold);
                 }
                 let due = if is_first {
