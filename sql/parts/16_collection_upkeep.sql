@@ -30,8 +30,8 @@ BEGIN
 	END IF;
 	-- As a constant is read, which may be a number.
 	place := pg_catalog.regclassin(pg_catalog.textout(name));
-	SELECT r.id INTO found_id FROM proxima.collection_registry r
-		WHERE r.relation::pg_catalog.oid OPERATOR(pg_catalog.=) place::pg_catalog.oid;
+	SELECT c.id INTO found_id FROM proxima.collection_entries c
+		WHERE c.relation OPERATOR(pg_catalog.=) place::pg_catalog.oid;
 	RETURN CASE WHEN found_id IS NULL THEN place ELSE proxima.index_of(found_id) END;
 END
 $index$;
