@@ -12,7 +12,7 @@ BEGIN
 		FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'collection % has no index for metric %', place.target, place.metric
-			USING ERRCODE = 'undefined_object', HINT = 'proxima.reindex_statements() gives it one.';
+			USING ERRCODE = 'undefined_object', HINT = 'CALL proxima.reindex_collection() gives it one.';
 	END IF;
 	RETURN found_index;
 END

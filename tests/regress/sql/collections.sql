@@ -39,6 +39,9 @@ SELECT * FROM proxima.upsert('docs', ARRAY[id(1), id(2), id(3)], '{"[1,0,0]","[0
 SELECT * FROM proxima.upsert(:'docs'::uuid, ARRAY[id(3), id(4)], '{"[0,0,2]","[1,1,0]"}');
 SELECT id, document, metadata, embedding, created_at <= updated_at AS times FROM proxima.get('docs', with_vectors => true);
 SELECT id, document, embedding FROM proxima.get('docs', ARRAY[id(4), id(9), id(1)]);
+SELECT id FROM proxima.get('docs', ARRAY[id(3), NULL, id(1), id(3), id(2)]);
+SELECT id FROM proxima.get('docs', ARRAY[id(3), id(1), id(2)], '{"year": {"$exists": true}}', max_rows => 1);
+SELECT id FROM proxima.get('docs', '{}');
 SELECT id FROM proxima.get('docs', filter => '{"year": {"$exists": true}}', max_rows => 1);
 SELECT id FROM proxima.get(:'docs', ARRAY[id(1), id(2)], '{"year": 2002}');
 SELECT proxima.upsert_one('docs', id(5), '[1,1,1]', 'five', '{"year": 2005}');
@@ -292,7 +295,8 @@ SELECT call, try('SELECT proxima.' || call) FROM unnest(ARRAY[
 	$$upsert('big', ARRAY[id(1), id(2), id(1)], ARRAY[embed(1), embed(2), embed(1)])$$, $$upsert('big', ARRAY[id(1)], ARRAY[embed(1), embed(2)])$$,
 	$$upsert('big', ARRAY[id(1)], ARRAY[embed(1)], '{a,b}')$$, $$add('big', ARRAY[embed(1)], NULL, '{}')$$, $$add('big', NULL)$$,
 	$$upsert('big', ARRAY[id(1)], ARRAY[embed(1)], NULL, ARRAY['[1]']::jsonb[])$$, $$upsert_one('big', NULL, '[NaN]')$$,
-	$$upsert_one('big', NULL, NULL)$$, $$add('missing', '{}')$$,
+	$$upsert_one('big', NULL, NULL)$$, $$add('missing', '{}')$$, $$upsert('metric_cosine', ARRAY[id(1), id(2)], '{"[1,65519]","[3,-70000]"}')$$,
+	$$add('metric_cosine', '{"[1,65520]"}')$$, $$search('metric_cosine', '[1e9,0]')$$, $$search_batch('metric_cosine', '{"[1,0]","[1e9,0]"}')$$,
 	$$search('big', '[1,2]')$$, $$search('big', NULL)$$, $$search('big', embed(1), 0)$$, $$search('big', embed(1), NULL)$$,
 	$$search('big', embed(1), ef => 0)$$, $$search('big', embed(1), filter => '{"a": {"$like": 1}}')$$, $$search(NULL::text, embed(1))$$,
 	$$search_batch('big', ARRAY[embed(1), '[1]'])$$, $$search_batch('big', NULL)$$, $$search_batch('big', ARRAY[embed(1), NULL])$$,
