@@ -150,8 +150,13 @@ BEGIN
 		new_metric, new_method, coalesce(options, '{}'));
 	IF new_metric <> place.metric THEN
 		RETURN NEXT format('SELECT proxima.register_collection(%L, %L)', place.target, new_metric);
-		RETURN NEXT format('COMMENT ON TABLE %s IS %L', place.target,
-			proxima.collection_comment(place.element, place.dimension, new_metric));
+		-- A comment of somebody's own stays.
+		IF obj_description(place.relation, 'pg_class') IN (SELECT proxima.collection_comment(place.element,
+			place.dimension, m) FROM unnest('{cosine,l2,ip,l1}'::text[]) m)
+		THEN
+			RETURN NEXT format('COMMENT ON TABLE %s IS %L', place.target,
+				proxima.collection_comment(place.element, place.dimension, new_metric));
+		END IF;
 	END IF;
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
 		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid;

@@ -155,6 +155,8 @@ SELECT index_method, metric, options, index FROM proxima.describe('big');
 CALL proxima.reindex_collection(:'big'::uuid, metric => 'ip', index_method => 'hnsw');
 SELECT index_method, metric, options, index FROM proxima.describe('big');
 SELECT obj_description('big'::regclass);
+COMMENT ON TABLE big IS 'mine';
+SELECT statement FROM proxima.reindex_statements('big', metric => 'l2') statement WHERE statement LIKE 'COMMENT%';
 CALL proxima.reindex_collection('big', 'btree');
 CALL proxima.reindex_collection('big', metric => 'x');
 CALL proxima.reindex_collection('big', 'ivf', 'l1');
