@@ -78,36 +78,42 @@ CREATE FUNCTION proxima.collection_comment(element text, dimension integer, metr
 	RETURN format('collection of documents, %s(%s), metric %s', element, dimension, metric);
 COMMENT ON FUNCTION proxima.collection_comment(text, integer, text) IS 'comment on the table of a collection';
 
--- Makes the entry of a table, and its trigger. The UUID that a trigger of a restored table has is kept if it is free.
+-- Makes the entry of a table, and its trigger. The UUID that a trigger of a restored table has is kept if it
+-- is free. The lock makes registrations of one table wait for each other, each to see what the one before has
+-- done, and keeps the table there meanwhile; reads and writes go on. Whoever changes nothing does not wait.
 CREATE FUNCTION proxima.enter_collection(relation regclass, metric text) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $enter$
 DECLARE
-	entry_id uuid;
-	mark bytea;
+	entry_id uuid := (SELECT c.id FROM proxima.collection_entries c
+		WHERE c.relation = enter_collection.relation AND c.metric = enter_collection.metric);
 BEGIN
-	SELECT t.tgargs INTO mark FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = 'proxima_collection'
-		AND t.tgfoid = 'proxima.collection_row()'::regprocedure AND length(t.tgargs) = 37;
-	IF FOUND THEN
-		entry_id := convert_from(substr(mark, 1, 36), 'UTF8')::uuid;
-		-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others the
-		-- UUID is kept, because callers that know it would write to their table.
-		IF pg_has_role((SELECT relowner FROM pg_class WHERE oid = 'proxima.collection_registry'::regclass), 'USAGE') THEN
-			DELETE FROM proxima.collection_registry r
-				WHERE r.id = entry_id AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = r.relation::oid);
-		END IF;
-		IF EXISTS (SELECT FROM proxima.collection_registry r WHERE r.id = entry_id
-			AND r.relation::oid <> enter_collection.relation)
-		THEN
-			entry_id := NULL;
-		END IF;
+	IF entry_id IS NOT NULL THEN
+		RETURN entry_id;
 	END IF;
-	IF entry_id IS NULL THEN
+	EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
+	entry_id := (SELECT k.id FROM proxima.collection_marks k WHERE k.relation = enter_collection.relation);
+	-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others
+	-- the UUID is kept, because callers that know it would write to their table.
+	IF pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = 'proxima.collection_registry'::regclass),
+		'USAGE')
+	THEN
+		DELETE FROM proxima.collection_registry r WHERE r.id = entry_id AND NOT EXISTS
+			(SELECT FROM proxima.collection_marks k WHERE k.relation = r.relation::oid AND k.id = r.id);
+	END IF;
+	INSERT INTO proxima.collection_registry (id, relation) SELECT entry_id, enter_collection.relation::oid
+		WHERE entry_id IS NOT NULL ON CONFLICT DO NOTHING;
+	IF NOT EXISTS (SELECT FROM proxima.collection_registry r
+		WHERE r.id = entry_id AND r.relation::oid = enter_collection.relation)
+	THEN
 		entry_id := gen_random_uuid();
 		EXECUTE format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
 			EXECUTE FUNCTION proxima.collection_row(%L)', relation, entry_id);
+		INSERT INTO proxima.collection_registry (id, relation) VALUES (entry_id, relation::oid);
 	END IF;
-	-- It replaces what is there, which speaks of this table, or of a dropped one that had its OID.
-	INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (entry_id, relation::oid, metric);
+	INSERT INTO proxima.collection_metrics (id, relation, number, metric)
+		SELECT entry_id, enter_collection.relation::oid, coalesce(max(m.number), 0) + 1, enter_collection.metric
+			FROM proxima.collection_metrics m
+			WHERE m.id = entry_id AND m.relation::oid = enter_collection.relation;
 	RETURN entry_id;
 END
 $enter$;
@@ -212,6 +218,9 @@ BEGIN
 	IF (SELECT relkind <> 'r' OR relpersistence = 't' FROM pg_class WHERE oid = relation) IS NOT FALSE THEN
 		RAISE EXCEPTION '% is not an ordinary table', relation USING ERRCODE = 'wrong_object_type';
 	END IF;
+	IF NOT pg_has_role((SELECT relowner FROM pg_class WHERE oid = relation), 'USAGE') THEN
+		RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege';
+	END IF;
 	SELECT w.name INTO column_name
 		FROM (VALUES ('id', ARRAY['uuid'], true), ('embedding', ARRAY['vector', 'halfvec'], true),
 			('document', ARRAY['text'], false), ('metadata', ARRAY['jsonb'], true),
@@ -272,24 +281,21 @@ COMMENT ON FUNCTION proxima.index_figures(regclass) IS 'figures of an index for 
 
 -- Rows are PostgreSQL's estimate of the whole table; proxima.count_rows() counts what the caller may see.
 CREATE VIEW proxima.collections AS
-	SELECT r.id, n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
-		y.typname AS element, a.atttypmod AS dimension, r.metric, i.index_method, i.index::pg_catalog.text AS index,
+	SELECT e.id, n.nspname AS schema, c.relname AS name, pg_catalog.pg_get_userbyid(c.relowner) AS owner,
+		y.typname AS element, a.atttypmod AS dimension, e.metric, i.index_method, i.index::pg_catalog.text AS index,
 		i.options,
 		CASE WHEN s.n_live_tup OPERATOR(pg_catalog.>) 0 THEN s.n_live_tup
 			ELSE greatest(c.reltuples, 0)::pg_catalog.int8 END AS rows,
 		pg_catalog.pg_total_relation_size(c.oid) AS bytes, pg_catalog.pg_relation_size(i.index) AS index_bytes,
-		f.pending_rows, f.segments, f.last_flush, r.created_at
-	FROM proxima.collection_registry r
-	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) r.relation::oid
+		f.pending_rows, f.segments, f.last_flush, e.created_at
+	FROM proxima.collection_entries e
+	JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) e.relation
 	JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-	JOIN pg_catalog.pg_trigger t ON t.tgrelid OPERATOR(pg_catalog.=) c.oid
-		AND t.tgname OPERATOR(pg_catalog.=) 'proxima_collection'
-		AND t.tgargs OPERATOR(pg_catalog.=) proxima.collection_mark(r.id)
 	JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid
 		AND a.attname OPERATOR(pg_catalog.=) 'embedding'
 	JOIN pg_catalog.pg_type y ON y.oid OPERATOR(pg_catalog.=) a.atttypid
 	LEFT JOIN LATERAL (SELECT pg_catalog.pg_stat_get_live_tuples(c.oid) AS n_live_tup) s ON true
-	LEFT JOIN LATERAL (SELECT * FROM proxima.collection_index(c.oid, y.typname, r.metric) LIMIT 1) i ON true
+	LEFT JOIN LATERAL (SELECT * FROM proxima.collection_index(c.oid, y.typname, e.metric) LIMIT 1) i ON true
 	LEFT JOIN LATERAL proxima.index_figures(i.index) f ON i.index IS NOT NULL
 	WHERE pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 		AND (pg_catalog.has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')

@@ -10,9 +10,20 @@ CREATE FUNCTION proxima.wrong_embedding(embeddings vector[], dimension integer, 
 	END;
 COMMENT ON FUNCTION proxima.wrong_embedding(vector[], integer) IS 'the first vector of another dimension';
 
+-- What rounds to less than 65,520 is the largest halfvec. No element is larger than the norm.
+CREATE FUNCTION proxima.unfit_embedding(embeddings vector[], element text, OUT place bigint, OUT value real)
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	BEGIN ATOMIC
+		SELECT e.place, x.value
+			FROM unnest(embeddings) WITH ORDINALITY e (embedding, place), unnest(e.embedding::real[]) x (value)
+			WHERE element = 'halfvec' AND vector_norm(e.embedding) >= 65520 AND abs(x.value) >= 65520
+			LIMIT 1;
+	END;
+COMMENT ON FUNCTION proxima.unfit_embedding(vector[], text) IS 'the first vector with a value too large for halfvec';
+
 -- Raises an error that names the culprit if a batch cannot be written. ids may be left out.
-CREATE FUNCTION proxima.check_batch(collection text, dimension integer, ids uuid[], embeddings vector[],
-	documents text[], metadata jsonb[])
+CREATE FUNCTION proxima.check_batch(collection text, element text, dimension integer, ids uuid[],
+	embeddings vector[], documents text[], metadata jsonb[])
 RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $check$
 DECLARE
@@ -37,6 +48,11 @@ BEGIN
 		RAISE EXCEPTION 'embeddings[%] has % dimensions, collection % has %', bad.place, bad.found, collection, dimension
 			USING ERRCODE = 'data_exception';
 	END IF;
+	SELECT u.place, u.value INTO bad FROM proxima.unfit_embedding(embeddings, element) u;
+	IF bad.place IS NOT NULL THEN
+		RAISE EXCEPTION 'embeddings[%] has the value %, which is out of range for type halfvec', bad.place, bad.value
+			USING ERRCODE = 'numeric_value_out_of_range';
+	END IF;
 	SELECT m.place, jsonb_typeof(m.value) AS kind INTO bad
 		FROM unnest(metadata) WITH ORDINALITY m (value, place) WHERE jsonb_typeof(m.value) <> 'object' LIMIT 1;
 	IF FOUND THEN
@@ -55,7 +71,7 @@ BEGIN
 	END IF;
 END
 $check$;
-COMMENT ON FUNCTION proxima.check_batch(text, integer, uuid[], vector[], text[], jsonb[])
+COMMENT ON FUNCTION proxima.check_batch(text, text, integer, uuid[], vector[], text[], jsonb[])
 	IS 'raises an error if a batch cannot be written';
 
 CREATE FUNCTION proxima.upsert_statement(collection uuid, ids uuid[], embeddings vector[], documents text[],
@@ -70,7 +86,7 @@ BEGIN
 		RAISE EXCEPTION 'ids must not be null' USING ERRCODE = 'null_value_not_allowed',
 			HINT = 'proxima.add() makes ids and returns them.';
 	END IF;
-	PERFORM proxima.check_batch(place.target, place.dimension, ids, embeddings, documents, metadata);
+	PERFORM proxima.check_batch(place.target, place.element, place.dimension, ids, embeddings, documents, metadata);
 	RETURN format('WITH written AS (
 			INSERT INTO %s AS c (id, embedding, document, metadata)
 			SELECT u.id, u.embedding, u.document, coalesce(u.metadata, ''{}'')
@@ -117,7 +133,7 @@ DECLARE
 	place record;
 BEGIN
 	place := proxima.resolve_collection(collection);
-	PERFORM proxima.check_batch(place.target, place.dimension, NULL, embeddings, documents, metadata);
+	PERFORM proxima.check_batch(place.target, place.element, place.dimension, NULL, embeddings, documents, metadata);
 	RETURN format('INSERT INTO %s (id, embedding, document, metadata)
 		SELECT u.id, u.embedding, u.document, coalesce(u.metadata, ''{}'')
 			FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))
@@ -153,17 +169,19 @@ END
 $condition$;
 COMMENT ON FUNCTION proxima.rows_condition(uuid[], jsonb) IS 'condition of get() and delete()';
 
+-- Where each id is in ids is looked up once for all: array_position() would go through them for every row.
 CREATE FUNCTION proxima.get_statement(collection uuid, ids uuid[], filter jsonb, with_vectors boolean) RETURNS text
 LANGUAGE plpgsql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $statement$
 DECLARE
 	place record;
 BEGIN
 	place := proxima.resolve_collection(collection);
-	RETURN format('SELECT c.id, c.document, c.metadata, %s, c.created_at, c.updated_at FROM %s c WHERE %s
+	RETURN format('SELECT c.id, c.document, c.metadata, %s, c.created_at, c.updated_at FROM %s c %s WHERE %s
 		ORDER BY %s LIMIT $2',
 		CASE WHEN with_vectors THEN 'c.embedding::' ELSE 'NULL::' END || place.type_schema || '.vector', place.target,
-		proxima.rows_condition(ids, filter),
-		CASE WHEN ids IS NULL THEN 'c.id' ELSE 'pg_catalog.array_position($1, c.id)' END);
+		CASE WHEN ids IS NOT NULL THEN 'JOIN (SELECT u.id, pg_catalog.min(u.place) AS place
+			FROM pg_catalog.unnest($1) WITH ORDINALITY u (id, place) GROUP BY u.id) o ON o.id OPERATOR(pg_catalog.=) c.id' END,
+		proxima.rows_condition(ids, filter), CASE WHEN ids IS NULL THEN 'c.id' ELSE 'o.place' END);
 END
 $statement$;
 COMMENT ON FUNCTION proxima.get_statement(uuid, uuid[], jsonb, boolean) IS 'what get() runs';

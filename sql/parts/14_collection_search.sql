@@ -49,6 +49,11 @@ BEGIN
 		RAISE EXCEPTION 'query % has % dimensions, collection % has %', bad.place, bad.found, place.target, place.dimension
 			USING ERRCODE = 'data_exception';
 	END IF;
+	SELECT u.place, u.value INTO bad FROM proxima.unfit_embedding(queries, place.element) u;
+	IF bad.place IS NOT NULL THEN
+		RAISE EXCEPTION 'query % has the value %, which is out of range for type halfvec', bad.place, bad.value
+			USING ERRCODE = 'numeric_value_out_of_range';
+	END IF;
 END
 $check$;
 COMMENT ON FUNCTION proxima.check_queries(record, vector[], integer) IS 'raises an error if queries cannot be answered';

@@ -12,7 +12,7 @@ BEGIN
 		FROM proxima.collection_index(place.relation, place.element, place.metric) i LIMIT 1;
 	IF NOT FOUND THEN
 		RAISE EXCEPTION 'collection % has no index for metric %', place.target, place.metric
-			USING ERRCODE = 'undefined_object', HINT = 'proxima.reindex_statements() gives it one.';
+			USING ERRCODE = 'undefined_object', HINT = 'CALL proxima.reindex_collection() gives it one.';
 	END IF;
 	RETURN found_index;
 END
@@ -30,8 +30,8 @@ BEGIN
 	END IF;
 	-- As a constant is read, which may be a number.
 	place := pg_catalog.regclassin(pg_catalog.textout(name));
-	SELECT r.id INTO found_id FROM proxima.collection_registry r
-		WHERE r.relation::pg_catalog.oid OPERATOR(pg_catalog.=) place::pg_catalog.oid;
+	SELECT c.id INTO found_id FROM proxima.collection_entries c
+		WHERE c.relation OPERATOR(pg_catalog.=) place::pg_catalog.oid;
 	RETURN CASE WHEN found_id IS NULL THEN place ELSE proxima.index_of(found_id) END;
 END
 $index$;
@@ -150,8 +150,13 @@ BEGIN
 		new_metric, new_method, coalesce(options, '{}'));
 	IF new_metric <> place.metric THEN
 		RETURN NEXT format('SELECT proxima.register_collection(%L, %L)', place.target, new_metric);
-		RETURN NEXT format('COMMENT ON TABLE %s IS %L', place.target,
-			proxima.collection_comment(place.element, place.dimension, new_metric));
+		-- A comment of somebody's own stays.
+		IF obj_description(place.relation, 'pg_class') IN (SELECT proxima.collection_comment(place.element,
+			place.dimension, m) FROM unnest('{cosine,l2,ip,l1}'::text[]) m)
+		THEN
+			RETURN NEXT format('COMMENT ON TABLE %s IS %L', place.target,
+				proxima.collection_comment(place.element, place.dimension, new_metric));
+		END IF;
 	END IF;
 	RETURN QUERY SELECT format('DROP INDEX CONCURRENTLY %s', i.indexrelid::regclass)
 		FROM proxima.embedding_indexes(place.relation) i WHERE i.indisvalid;

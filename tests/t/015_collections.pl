@@ -20,7 +20,7 @@ sub answers
 {
 	my ($database, @ids) = @_;
 	my $list = $node->safe_psql($database,
-		'SELECT id, schema, name, element, dimension, metric, index_method, options FROM proxima.list_collections()');
+		'SELECT id, schema, name, element, dimension, metric, index_method, options, created_at FROM proxima.list_collections()');
 	my $found = join("\n", map { $node->safe_psql($database, qq(
 		SELECT d.schema, d.name, proxima.count_rows(d.id),
 			proxima.collection_id(format('%I.%I', d.schema, d.name)) = d.id,
@@ -61,6 +61,8 @@ sub fill
 		ALTER TABLE notes RENAME TO "Odd ""notes""";
 		ALTER TABLE moved SET SCHEMA other;
 		SELECT proxima.drop_collection('brief');));
+	# What changes later, and comes back.
+	$node->safe_psql($database, "${sql}CALL proxima.reindex_collection('other.moved', metric => '$_')") for ('l2', 'cosine', 'l2');
 	return split(/\n/, $node->safe_psql($database, 'SELECT id FROM proxima.collections ORDER BY name'));
 }
 
@@ -74,11 +76,26 @@ for my $case (['proxima', 'public'], ['vector', '"Odd ""schema"""'])
 	my @ids = fill($from, $extension, $schema);
 	is(scalar(@ids), 3, "$about: three collections");
 	my $before = answers($from, @ids);
-	is($node->safe_psql($from, 'SELECT count(*) FROM proxima.collection_registry'), 5, "$about: and entries of two that are gone");
+	# One of a dropped table whose OID another has got.
+	$node->safe_psql($from, "UPDATE proxima.collection_registry SET relation = 'app.docs' WHERE relation::oid NOT IN (SELECT oid FROM pg_class)
+		AND created_at = (SELECT created_at FROM proxima.describe('app.docs'))
+		AND id = (SELECT min(id::text)::uuid FROM proxima.collection_registry WHERE relation::oid NOT IN (SELECT oid FROM pg_class))");
+	is($node->safe_psql($from, "SELECT count(*), count(*) FILTER (WHERE relation::oid = 'app.docs'::regclass) FROM proxima.collection_registry"),
+		'5|2', "$about: and entries of two that are gone");
 
 	dump_and_restore($from, "whole$number", "$about, whole", []);
 	is(answers("whole$number", @ids), $before, "$about: the restored collections are the same");
 	is($node->safe_psql("whole$number", 'SELECT count(*) FROM proxima.collection_registry'), 3, "$about: and no other");
+	is($node->safe_psql("whole$number", 'SELECT metric FROM proxima.collection_metrics WHERE id = (SELECT id FROM proxima.collections
+		WHERE name = \'moved\') ORDER BY number'), "ip\nl2\ncosine\nl2", "$about: with the metrics that it has had");
+	# The two tables of the registry the other way around, in parallel, and without triggers.
+	my $list = $node->basedir . "/list$number";
+	my ($listed, $trouble) = run_command([ 'pg_restore', '-l', $node->basedir . "/whole$number.dump" ]);
+	my ($metrics, $registry) = map { my $name = $_; grep { /TABLE DATA proxima $name / } split(/\n/, $listed) } ('collection_metrics', 'collection_registry');
+	my %other = ($metrics => $registry, $registry => $metrics);
+	append_to_file($list, join("\n", map { $other{$_} // $_ } split(/\n/, $listed)) . "\n");
+	dump_and_restore($from, "order$number", "$about, in another order", [], '-L', $list, '-j', '2');
+	is(answers("order$number", @ids), $before, "$about: also in another order");
 	# And again: what was restored is as good as what was made.
 	dump_and_restore("whole$number", "again$number", "$about, again", []);
 	is(answers("again$number", @ids), $before, "$about: also from the copy");
@@ -90,7 +107,8 @@ for my $case (['proxima', 'public'], ['vector', '"Odd ""schema"""'])
 	dump_and_restore($from, "without$number", "$about, without a table", ['--exclude-table', 'app.docs']);
 	is($node->safe_psql("without$number", 'SELECT string_agg(name, \' \' ORDER BY name COLLATE "C") FROM proxima.collections'),
 		'Odd "notes" moved', "$about: without a table, the others are there");
-	is($node->safe_psql("without$number", 'SELECT count(*) FROM proxima.collection_registry'), 2, "$about: and no entry of it");
+	is($node->safe_psql("without$number", 'SELECT count(*), (SELECT count(DISTINCT id) FROM proxima.collection_metrics) FROM proxima.collection_registry'),
+		'2|2', "$about: and no entry of it");
 
 	# A schema alone, into a database that has the extension: registering keeps the UUIDs.
 	my $file = $node->basedir . "/schema$number.dump";

@@ -39,6 +39,9 @@ SELECT * FROM proxima.upsert('docs', ARRAY[id(1), id(2), id(3)], '{"[1,0,0]","[0
 SELECT * FROM proxima.upsert(:'docs'::uuid, ARRAY[id(3), id(4)], '{"[0,0,2]","[1,1,0]"}');
 SELECT id, document, metadata, embedding, created_at <= updated_at AS times FROM proxima.get('docs', with_vectors => true);
 SELECT id, document, embedding FROM proxima.get('docs', ARRAY[id(4), id(9), id(1)]);
+SELECT id FROM proxima.get('docs', ARRAY[id(3), NULL, id(1), id(3), id(2)]);
+SELECT id FROM proxima.get('docs', ARRAY[id(3), id(1), id(2)], '{"year": {"$exists": true}}', max_rows => 1);
+SELECT id FROM proxima.get('docs', '{}');
 SELECT id FROM proxima.get('docs', filter => '{"year": {"$exists": true}}', max_rows => 1);
 SELECT id FROM proxima.get(:'docs', ARRAY[id(1), id(2)], '{"year": 2002}');
 SELECT proxima.upsert_one('docs', id(5), '[1,1,1]', 'five', '{"year": 2005}');
@@ -152,6 +155,8 @@ SELECT index_method, metric, options, index FROM proxima.describe('big');
 CALL proxima.reindex_collection(:'big'::uuid, metric => 'ip', index_method => 'hnsw');
 SELECT index_method, metric, options, index FROM proxima.describe('big');
 SELECT obj_description('big'::regclass);
+COMMENT ON TABLE big IS 'mine';
+SELECT statement FROM proxima.reindex_statements('big', metric => 'l2') statement WHERE statement LIKE 'COMMENT%';
 CALL proxima.reindex_collection('big', 'btree');
 CALL proxima.reindex_collection('big', metric => 'x');
 CALL proxima.reindex_collection('big', 'ivf', 'l1');
@@ -203,18 +208,66 @@ SELECT try(format('SELECT proxima.count_rows(%L::uuid)', :'gone')) = format('42P
 SELECT try($$SELECT proxima.count_rows('metric_l1')$$);
 SELECT count(*) FROM proxima.collections WHERE id = :'gone';
 SELECT count(*) FROM proxima.collection_registry WHERE id = :'gone';
--- Another table with its OID is not taken for it, and can become a collection
+-- Another table with its OID is not taken for it, and can become a collection; the entry stays
 CREATE TABLE other (id uuid PRIMARY KEY, embedding vector(2) NOT NULL, document text, metadata jsonb NOT NULL, updated_at timestamptz NOT NULL);
 CREATE INDEX ON other USING ivf (embedding vector_ip_ops);
-ALTER TABLE proxima.collection_registry DISABLE TRIGGER guard;
 UPDATE proxima.collection_registry SET relation = 'other' WHERE id = :'gone';
-ALTER TABLE proxima.collection_registry ENABLE TRIGGER guard;
+UPDATE proxima.collection_metrics SET relation = 'other' WHERE id = :'gone';
 SELECT count(*) FROM proxima.collections WHERE id = :'gone';
 SELECT try(format('SELECT proxima.drop_collection(%L::uuid)', :'gone')) = format('42P01 collection "%s" does not exist', :'gone') AS same;
+SELECT try($$SELECT proxima.count_rows('other')$$);
 SELECT proxima.register_collection('other') AS other \gset
 SELECT :'other' <> :'gone' AS differs, name, metric, index_method FROM proxima.describe('other');
 SELECT proxima.register_collection('other') = :'other' AS same;
-SELECT count(*) FROM proxima.collection_registry WHERE id = :'gone';
+SELECT id = :'gone' AS gone, id = :'other' AS other FROM proxima.collection_registry WHERE relation::oid = 'other'::regclass ORDER BY created_at;
+SELECT count(*), bool_and(id = :'other') AS other FROM proxima.collections WHERE name = 'other';
+SELECT try(format('SELECT proxima.count_rows(%L::uuid)', :'gone')) = format('42P01 collection "%s" does not exist', :'gone') AS same;
+SELECT proxima.count_rows('other'), proxima.count_rows(:'other'::uuid);
+-- However many there are, by UUID and by name it is a look-up in an index
+INSERT INTO proxima.collection_registry (id, relation) SELECT id(n), 'other'::regclass::oid FROM generate_series(1, 3000) n;
+INSERT INTO proxima.collection_metrics SELECT id(n), 'other'::regclass::oid, 1, 'l1' FROM generate_series(1, 3000) n;
+ANALYZE proxima.collection_registry, proxima.collection_metrics;
+\c -
+SET client_min_messages = warning;
+BEGIN;
+SELECT proxima.count_rows('other') FROM generate_series(1, 10);
+SELECT proxima.count_rows(:'other'::uuid) FROM generate_series(1, 10);
+SELECT c.relname, pg_stat_get_xact_numscans(c.oid) >= 20 AS scanned, pg_stat_get_xact_tuples_returned(c.oid) <= 100 AS few_rows
+FROM pg_class c WHERE c.relnamespace = 'proxima'::regnamespace AND c.relname ~ '^collection_(registry|metrics)' AND relkind IN ('r', 'i') ORDER BY 1;
+COMMIT;
+SELECT name, metric FROM proxima.list_collections() WHERE name IN ('big', 'other') ORDER BY name;
+DELETE FROM proxima.collection_registry WHERE id <= id(3000);
+DELETE FROM proxima.collection_metrics WHERE id <= id(3000);
+-- The metric that counts is the last one of this UUID and this table
+SELECT number, metric FROM proxima.collection_metrics WHERE id = :'other' ORDER BY number;
+SELECT proxima.register_collection('other', 'ip') = :'other' AS same, proxima.register_collection('other', 'l2') = :'other' AS same,
+	proxima.register_collection('other', 'l2') = :'other' AS same;
+INSERT INTO proxima.collection_metrics VALUES (:'other', 'big', 9, 'cosine'), (:'gone', 'other', 9, 'cosine');
+SELECT number, metric FROM proxima.collection_metrics WHERE id = :'other' AND relation::oid = 'other'::regclass ORDER BY number;
+SELECT metric, created_at = (SELECT created_at FROM proxima.collection_registry WHERE id = :'other') AS since FROM proxima.describe('other');
+SELECT proxima.register_collection('other', 'ip') = :'other' AS same;
+SELECT metric FROM proxima.describe('other');
+-- An entry without a metric is none, until it is registered again
+DELETE FROM proxima.collection_metrics WHERE id = :'other';
+SELECT try($$SELECT proxima.count_rows('other')$$), try(format('SELECT proxima.count_rows(%L::uuid)', :'other')) ~ 'does not exist' AS gone;
+SELECT proxima.register_collection('other') = :'other' AS same;
+SELECT metric FROM proxima.describe('other');
+-- Whatever else is a trigger of that name: no collection, and no error
+CREATE FUNCTION proxima_collection() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TABLE odd (LIKE other INCLUDING ALL);
+SELECT format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON odd FOR EACH ROW EXECUTE FUNCTION %s', call) AS sql,
+	format($$SELECT %L AS call, count(*), count(*) FILTER (WHERE name = 'odd') AS odd, try('SELECT proxima.count_rows(''odd'')') FROM proxima.collections$$, call) AS list
+FROM unnest(ARRAY['proxima.collection_row()', $$proxima.collection_row('x')$$, $$proxima.collection_row('\000')$$, $$proxima.collection_row('00000000-0000-0000-0000-000000000001', '')$$,
+	$$proxima.collection_row('00000000-0000-0000-0000-00000000000A')$$, $$proxima.collection_row('00000000-0000-0000-0000-000000000001x000')$$,
+	$$proxima.collection_row(E'\n00000000-0000-0000-0000-000000000001')$$, $$proxima.collection_row('00000000-0000-0000-0000-000000000001')$$]) call
+\gexec
+SELECT replace(call, :'other', 'UUID') AS call, try(call) FROM unnest(ARRAY[format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON odd FOR EACH ROW EXECUTE FUNCTION proxima_collection(%L)', :'other'),
+	format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON odd FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(%L)', :'other')]) call;
+SELECT try($$SELECT proxima.count_rows('odd')$$);
+SELECT proxima.register_collection('odd') NOT IN (:'other', :'gone') AS own;
+SELECT name FROM proxima.describe(:'other');
+DROP TABLE odd;
+DROP FUNCTION proxima_collection;
 -- The UUID of a table's trigger is kept, unless another table has it
 DELETE FROM proxima.collection_registry WHERE id = :'other';
 SELECT proxima.register_collection('other', 'l2') = :'other' AS same;
@@ -244,7 +297,8 @@ SELECT call, try('SELECT proxima.' || call) FROM unnest(ARRAY[
 	$$upsert('big', ARRAY[id(1), id(2), id(1)], ARRAY[embed(1), embed(2), embed(1)])$$, $$upsert('big', ARRAY[id(1)], ARRAY[embed(1), embed(2)])$$,
 	$$upsert('big', ARRAY[id(1)], ARRAY[embed(1)], '{a,b}')$$, $$add('big', ARRAY[embed(1)], NULL, '{}')$$, $$add('big', NULL)$$,
 	$$upsert('big', ARRAY[id(1)], ARRAY[embed(1)], NULL, ARRAY['[1]']::jsonb[])$$, $$upsert_one('big', NULL, '[NaN]')$$,
-	$$upsert_one('big', NULL, NULL)$$, $$add('missing', '{}')$$,
+	$$upsert_one('big', NULL, NULL)$$, $$add('missing', '{}')$$, $$upsert('metric_cosine', ARRAY[id(1), id(2)], '{"[1,65519]","[3,-70000]"}')$$,
+	$$add('metric_cosine', '{"[1,65520]"}')$$, $$search('metric_cosine', '[1e9,0]')$$, $$search_batch('metric_cosine', '{"[1,0]","[1e9,0]"}')$$,
 	$$search('big', '[1,2]')$$, $$search('big', NULL)$$, $$search('big', embed(1), 0)$$, $$search('big', embed(1), NULL)$$,
 	$$search('big', embed(1), ef => 0)$$, $$search('big', embed(1), filter => '{"a": {"$like": 1}}')$$, $$search(NULL::text, embed(1))$$,
 	$$search_batch('big', ARRAY[embed(1), '[1]'])$$, $$search_batch('big', NULL)$$, $$search_batch('big', ARRAY[embed(1), NULL])$$,

@@ -131,38 +131,68 @@ SELECT proxima.count_rows('regress_proxima_tenant7.mine');
 SET ROLE regress_proxima_tenant1;
 SELECT id AS theirs FROM ids WHERE schema = 'regress_proxima_tenant2' \gset
 SELECT id AS own FROM ids WHERE schema = 'regress_proxima_tenant1' \gset
+SELECT format('%s::oid', oid) AS their_table FROM pg_class WHERE relname = 'mine' AND relnamespace = 'regress_proxima_tenant2'::regnamespace \gset
 -- Not by hand
-INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (gen_random_uuid(), 'seen', 'l2');
-DELETE FROM proxima.collection_registry WHERE id = :'theirs';
-UPDATE proxima.collection_registry SET metric = 'l2';
-SELECT FROM proxima.collection_registry FOR UPDATE;
-TRUNCATE proxima.collection_registry;
+INSERT INTO proxima.collection_registry (id, relation) VALUES (gen_random_uuid(), 'seen');
+INSERT INTO proxima.collection_metrics SELECT :'theirs', c.oid, 9, 'l1' FROM pg_class c WHERE c.relname = 'seen' AND c.relkind = 'r';
+SELECT statement, try(format(replace(statement, '%1$I_pkey', name || '_pkey'), name)) FROM unnest('{collection_registry,collection_metrics}'::text[]) WITH ORDINALITY t (name, at), unnest(ARRAY[
+	'DELETE FROM proxima.%I WHERE id IS NULL', 'UPDATE proxima.%I SET id = id WHERE id IS NULL', 'TRUNCATE proxima.%I', 'SELECT FROM proxima.%I FOR UPDATE',
+	'SELECT FROM proxima.%I FOR KEY SHARE', 'INSERT INTO proxima.%1$I (id) VALUES (NULL) ON CONFLICT ON CONSTRAINT %1$I_pkey DO UPDATE SET id = excluded.id',
+	'LOCK TABLE proxima.%I IN SHARE UPDATE EXCLUSIVE MODE', 'LOCK TABLE proxima.%I IN SHARE MODE', 'LOCK TABLE proxima.%I IN SHARE ROW EXCLUSIVE MODE',
+	'LOCK TABLE proxima.%I IN EXCLUSIVE MODE', 'LOCK TABLE proxima.%I',
+	'CREATE TRIGGER x BEFORE INSERT ON proxima.%I FOR EACH ROW EXECUTE FUNCTION proxima.collection_row()',
+	'CREATE TABLE regress_proxima_tenant1.x (id uuid REFERENCES proxima.%I)', 'ALTER TABLE proxima.%I DISABLE TRIGGER ALL',
+	'CREATE INDEX ON proxima.%I (id)', 'COMMENT ON TABLE proxima.%I IS NULL'
+	]) WITH ORDINALITY s (statement, number) ORDER BY at, number;
+SET session_replication_role = replica;
 -- A table of one's own does not take another's UUID, nor a UUID another's place
-DELETE FROM proxima.collection_registry WHERE id = :'own';
 DROP TRIGGER proxima_collection ON regress_proxima_tenant1.mine;
+SELECT try($$SELECT proxima.count_rows('regress_proxima_tenant1.mine')$$), try(format('SELECT proxima.count_rows(%L::uuid)', :'own')) ~ 'does not exist' AS gone;
 CREATE TRIGGER proxima_collection BEFORE UPDATE ON regress_proxima_tenant1.mine FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'theirs');
-SELECT proxima.register_collection('regress_proxima_tenant1.mine') = :'theirs' AS taken;
+SELECT try($$SELECT proxima.count_rows('regress_proxima_tenant1.mine')$$), count(*) AS listed FROM proxima.list_collections() WHERE name = 'mine';
 \set VERBOSITY terse
-INSERT INTO proxima.collection_registry (id, relation, metric) SELECT :'theirs', oid::proxima.relation, 'l2'
-	FROM pg_class WHERE oid = 'regress_proxima_tenant1.mine'::regclass;
-INSERT INTO proxima.collection_registry (id, relation, metric) SELECT gen_random_uuid(), oid::proxima.relation, 'l2'
-	FROM pg_class WHERE oid = 'regress_proxima_tenant1.mine'::regclass;
+INSERT INTO proxima.collection_registry (id, relation) VALUES (:'theirs', 'regress_proxima_tenant1.mine');
+INSERT INTO proxima.collection_registry (id, relation) VALUES (gen_random_uuid(), :their_table);
+INSERT INTO proxima.collection_metrics VALUES (:'theirs', :their_table, 2147483647, 'l1');
+\set VERBOSITY default
+-- These speak of no collection, and take no number
+INSERT INTO proxima.collection_metrics VALUES (:'theirs', 'regress_proxima_tenant1.mine', 2, 'l1'), (:'theirs', 'regress_proxima_tenant1.mine', 2147483647, 'l1');
+INSERT INTO proxima.collection_registry (id, relation) VALUES (gen_random_uuid(), 'regress_proxima_tenant1.mine');
 SELECT count(*) FROM proxima.list_collections() WHERE name = 'mine';
 RESET ROLE;
+SELECT schema, metric FROM proxima.describe(:'theirs');
+SELECT try(format('SELECT proxima.count_rows(%L::uuid)', :'own')) ~ 'does not exist' AS gone;
+SET ROLE regress_proxima_tenant2;
+SELECT proxima.register_collection('regress_proxima_tenant2.mine', 'l2') = :'theirs' AS same;
+RESET ROLE;
+SELECT schema, metric FROM proxima.describe(:'theirs');
+SET ROLE regress_proxima_tenant1;
+SELECT proxima.register_collection('regress_proxima_tenant1.mine') IN (:'theirs', :'own') AS taken;
+SELECT count(*) FROM proxima.list_collections() WHERE name = 'mine';
+-- One's own trigger again, one's own UUID again
+CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON regress_proxima_tenant1.mine FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'own');
+SELECT proxima.register_collection('regress_proxima_tenant1.mine') = :'own' AS same;
+RESET ROLE;
+SELECT schema FROM proxima.describe(:'own');
 SELECT schema FROM proxima.describe(:'theirs');
-\set VERBOSITY default
+-- Nor does a function do for others what they may not do
+SET ROLE regress_proxima_tenant1;
+SELECT call, try(format('SELECT proxima.' || call, :their_table)) FROM unnest(ARRAY['register_collection(%L::oid)', 'register_collection(%L::oid, ''l1'')',
+	'enter_collection(%L::oid, ''cosine'')', 'enter_collection(%L::oid, ''l1'')', 'register_collection(''regress_proxima_tenant2.mine'')']) call;
+RESET ROLE;
 -- Of a table that is gone: only who may do everything may remove the entry. There is none for a name that is not there.
 SET ROLE regress_proxima_tenant2;
 DROP TABLE regress_proxima_tenant2.mine;
-SELECT regexp_replace(try(format('DELETE FROM proxima.collection_registry WHERE id = %L', :'theirs')), '\d+$', 'OID');
-INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (gen_random_uuid(), 'regress_proxima_tenant2.mine', 'l2');
-INSERT INTO proxima.collection_registry (id, relation, metric) VALUES (gen_random_uuid(), '4294967295', 'l2');
+SELECT try(format('DELETE FROM proxima.collection_registry WHERE id = %L', :'theirs'));
+INSERT INTO proxima.collection_registry (id, relation) VALUES (gen_random_uuid(), 'regress_proxima_tenant2.mine');
+INSERT INTO proxima.collection_registry (id, relation) VALUES (gen_random_uuid(), '4294967295');
+INSERT INTO proxima.collection_metrics VALUES (gen_random_uuid(), 'regress_proxima_tenant2.mine', 1, 'l2');
 RESET ROLE;
 SET ROLE regress_proxima_tenant1;
 CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON regress_proxima_tenant1.mine FOR EACH ROW EXECUTE FUNCTION proxima.collection_row(:'theirs');
 SELECT proxima.register_collection('regress_proxima_tenant1.mine') = :'theirs' AS taken;
+SELECT try(format('SELECT proxima.count_rows(%L::uuid)', :'theirs')) ~ 'does not exist' AS gone;
 RESET ROLE;
-DELETE FROM proxima.collection_registry WHERE id = :'theirs';
 
 -- With fewer rights on the table: what needs which
 CREATE ROLE regress_proxima_reader;
@@ -179,6 +209,7 @@ DROP OWNED BY regress_proxima_keeper, regress_proxima_reader;
 SELECT count(try(format('DROP OWNED BY %I CASCADE', tenant(n)))) FROM generate_series(1, 10) n;
 SELECT count(*) FROM proxima.collections;
 DELETE FROM proxima.collection_registry;
+DELETE FROM proxima.collection_metrics;
 DROP ROLE regress_proxima_keeper, regress_proxima_reader;
 SELECT string_agg(DISTINCT try(format('DROP ROLE %I', tenant(n))), ', ') FROM generate_series(1, 10) n;
 DROP TABLE seen, ids;

@@ -28,6 +28,12 @@ AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxi
 AND pg_catalog.obj_description(d.objid, d.classid::pg_catalog.regclass::name) IS NULL
 AND NOT (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass
 	AND d.objid IN (SELECT typarray FROM pg_catalog.pg_type UNION SELECT reltype FROM pg_catalog.pg_class WHERE relkind <> 'c')) ORDER BY 1;
+-- Every function runs with the rights of who calls it
+SELECT p.oid::pg_catalog.regprocedure AS security_definer FROM pg_catalog.pg_proc p
+WHERE p.prosecdef AND (p.pronamespace = 'proxima'::pg_catalog.regnamespace OR EXISTS (SELECT FROM pg_catalog.pg_depend d
+	WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
+	AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+	AND d.refobjid = (SELECT oid FROM pg_catalog.pg_extension WHERE extname = 'proxima'))) ORDER BY 1;
 -- As many objects as pgvector has; of handlers and operator classes, only btree's are counted here
 SELECT pg_catalog.count(*) FILTER (WHERE p.prokind = 'f') AS functions, pg_catalog.count(*) FILTER (WHERE p.prokind = 'a') AS aggregates
 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_proc p ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid
