@@ -34,7 +34,7 @@ pub struct Listed<S> {
 
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
-        let Growing { trained, layout, truths, rows, norm_max } = growing;
+        let Growing { trained, layout, truths, rows, norm_max, .. } = growing;
         let sizes = count_nodes(&layout, &mut sort, trained.lists.count());
         let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
