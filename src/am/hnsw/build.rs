@@ -31,6 +31,7 @@ use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::maintain::warn_if_below;
 use super::opclass;
 use super::options::Options;
 use crate::am::ivf;
@@ -494,6 +495,8 @@ impl<'b> Build<'b> {
         if matches!(prepared, Prepared::Whole(_)) {
             progress::phase(progress::Phase::WritingPages);
         }
+        // SAFETY: the index stays open for the whole build.
+        unsafe { warn_if_below(self.index, prepared.reach()) };
         let segment = self.meta.draw_number().map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
