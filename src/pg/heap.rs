@@ -35,7 +35,8 @@ impl BuildInput {
         }
     }
 
-    /// The same for the rows of some adjacent blocks. Only tables of PostgreSQL's own kind can be read so: [`Self::blocks`].
+    /// The same for the rows of some adjacent blocks. Only tables of PostgreSQL's own kind can be read so:
+    /// [`Self::blocks`].
     ///
     /// # Safety
     /// As [`Self::scan`].

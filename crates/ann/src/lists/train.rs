@@ -60,8 +60,8 @@ pub fn train(rows: &Rows<'_>, params: &Params, control: &Control) -> Result<Cent
     Centroids::arrange(rows.dim, &lists, params.groups(), params.seed, control)
 }
 
-/// Steps over the rows of a pass, the last `settling` of which leave sizes as they are; the centroids, and the nearest of
-/// each row.
+/// Steps over the rows of a pass, the last `settling` of which leave sizes as they are; the centroids, and the
+/// nearest of each row.
 fn improve(
     pass: &Pass<'_>,
     lists: Vec<f32>,

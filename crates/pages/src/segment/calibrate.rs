@@ -468,8 +468,8 @@ pub fn lists_for(header: &SegmentHeader, target: f32) -> u32 {
     if wanted.is_finite() { wanted.clamp(1.0, all).ceil() as u32 } else { header.lists }
 }
 
-/// What searches for rows of the calibration find when they go as far as searches can, and how many these are. (All lists
-/// hold all rows, so it is codes that limit it.)
+/// What searches for rows of the calibration find when they go as far as searches can, and how many these are. All
+/// lists hold all rows, so it is codes that limit it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reach {
     /// Share of the nearest rows.
