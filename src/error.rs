@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pages::error::{PageError, Problem};
 use pages::row::Element;
+use pages::segment::calibrate::Reach;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::*;
@@ -479,6 +480,19 @@ pub fn warn_build_memory(method: Method, rows: usize) {
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail("The index will have several segments, which makes searches slower.")
         .set_hint("Increase maintenance_work_mem and REINDEX.")
+        .report(PgLogLevel::WARNING);
+}
+
+/// Tells the user that searches of an index will find less than they are to, whatever they do.
+pub fn warn_recall(index: &str, reach: Reach, target: f64) {
+    let Reach { recall, queries } = reach;
+    let message = format!("searches of index \"{index}\" will not reach proxima.recall_target ({target})");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+        .set_detail(format!(
+            "Its codes and lists lead to {recall:.2} of the nearest rows of {queries} rows that were searched for \
+             with the largest effort."
+        ))
+        .set_hint("Create it with more \"bits\" or rerank = 'index', or use the access method hnsw.")
         .report(PgLogLevel::WARNING);
 }
 

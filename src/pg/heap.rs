@@ -35,13 +35,14 @@ impl BuildInput {
         }
     }
 
-    /// The same for the rows of one block. Only tables of PostgreSQL's own kind can be read so: [`Self::blocks`].
+    /// The same for the rows of some adjacent blocks. Only tables of PostgreSQL's own kind can be read so:
+    /// [`Self::blocks`].
     ///
     /// # Safety
     /// As [`Self::scan`].
-    pub unsafe fn scan_block(
+    pub unsafe fn scan_blocks(
         &self,
-        block: u32,
+        blocks: std::ops::Range<u32>,
         callback: pg_sys::IndexBuildCallback,
         state: *mut std::ffi::c_void,
     ) {
@@ -55,8 +56,8 @@ impl BuildInput {
                 is_shared,
                 is_any,
                 is_shown,
-                block,
-                1,
+                blocks.start,
+                blocks.end - blocks.start,
                 callback,
                 state,
                 std::ptr::null_mut(),

@@ -4,11 +4,12 @@
 //! and hand back plain results. All signals are blocked while the threads are created, and they inherit that: a
 //! signal handler of PostgreSQL must never run on a worker. The main thread waits in short turns; when an interrupt
 //! ends the statement it tells the workers to stop, waits until they have, and only then raises the error. Only
-//! beside a [`Running`] work the main thread is elsewhere: an error there stops the workers by unwinding, and the end
+//! beside a [`Crew`] the main thread is elsewhere: an error there stops the workers by unwinding, and the end
 //! of the process takes them with it, in code that touches nothing but their own memory.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -118,51 +119,89 @@ fn wait_for<R>(
     }
 }
 
-/// Work that goes on while the main thread does something else. When this is dropped, by an error for instance, the
-/// work is cancelled and waited for.
-pub struct Running<R> {
+/// Threads that work on what they are given while the main thread does something else; results come in the order of
+/// the work. When this is dropped, by an error for instance, all work is cancelled and waited for.
+pub struct Crew<R> {
     /// Its threads end once they have nothing to do.
-    _pool: rayon::ThreadPool,
-    receiver: Receiver<std::thread::Result<R>>,
+    pool: rayon::ThreadPool,
+    sender: Sender<Numbered<R>>,
+    receiver: Receiver<Numbered<R>>,
+    /// Results that came before those of earlier work.
+    early: BTreeMap<u64, std::thread::Result<R>>,
+    begun: u64,
+    arrived: u64,
+    ended: u64,
     cancel: Box<dyn Fn()>,
-    is_over: bool,
 }
 
-impl<R: Send + 'static> Running<R> {
-    /// Begins `work` on a private pool of `threads` threads; None when these could not be created. After `cancel` was
-    /// called it must return soon.
-    pub fn begin(
-        threads: usize,
-        work: impl FnOnce() -> R + Send + 'static,
-        cancel: impl Fn() + 'static,
-    ) -> Option<Self> {
+/// A result, or the panic in place of it, and the number of the work.
+type Numbered<R> = (u64, std::thread::Result<R>);
+
+impl<R: Send + 'static> Crew<R> {
+    /// So many threads; None when these could not be created. After `cancel` was called all work must return soon.
+    pub fn new(threads: usize, cancel: impl Fn() + 'static) -> Option<Self> {
         let pool = build_pool(threads)?;
         let (sender, receiver) = channel();
-        pool.spawn(move || {
-            // A panic that leaves the closure would end the process.
-            let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
-        });
-        Some(Self { _pool: pool, receiver, cancel: Box::new(cancel), is_over: false })
+        let (early, cancel) = (BTreeMap::new(), Box::new(cancel));
+        Some(Self { pool, sender, receiver, early, begun: 0, arrived: 0, ended: 0, cancel })
     }
 
-    /// Waits for the result; an interrupt that ends the statement is raised once the work has ended.
-    pub fn end(mut self) -> Option<R> {
-        let waited = wait_for(&self.receiver, &self.cancel, &mut || {}, &mut || false);
-        self.is_over = true;
-        match waited.outcome().ok()? {
+    /// Gives the threads work.
+    pub fn begin(&mut self, work: impl FnOnce() -> R + Send + 'static) {
+        let (number, sender) = (self.begun, self.sender.clone());
+        self.begun += 1;
+        self.pool.spawn(move || {
+            // A panic that leaves the closure would end the process.
+            let _ = sender.send((number, catch_unwind(AssertUnwindSafe(work))));
+        });
+    }
+
+    /// How much work there is whose results were not taken.
+    pub fn pending(&self) -> usize {
+        (self.begun - self.ended) as usize
+    }
+
+    /// Waits for the result of the earliest work that is pending, and None without any. An interrupt that ends the
+    /// statement is raised once no work is left.
+    pub fn end(&mut self) -> Option<R> {
+        if self.pending() == 0 {
+            return None;
+        }
+        let mut result = self.early.remove(&self.ended);
+        while result.is_none() {
+            let waited = wait_for(&self.receiver, &self.cancel, &mut || {}, &mut || false);
+            self.arrived += u64::from(waited.result.is_some());
+            if waited.raised.is_some() || interrupt_is_pending() {
+                self.wait_for_all();
+            }
+            match waited.outcome().ok()? {
+                (number, came) if number == self.ended => result = Some(came),
+                (number, came) => drop(self.early.insert(number, came)),
+            }
+        }
+        self.ended += 1;
+        match result? {
             Ok(result) => Some(result),
             Err(panic) => resume_unwind(panic),
         }
     }
 }
 
-impl<R> Drop for Running<R> {
-    fn drop(&mut self) {
-        if !self.is_over {
+impl<R> Crew<R> {
+    /// Cancels what is at work and waits until nothing is: what it would bring does not matter.
+    fn wait_for_all(&mut self) {
+        if self.arrived < self.begun {
             (self.cancel)();
-            // What comes does not matter, only that nothing runs any more.
-            let _ = self.receiver.recv();
         }
+        while self.arrived < self.begun && self.receiver.recv().is_ok() {
+            self.arrived += 1;
+        }
+    }
+}
+
+impl<R> Drop for Crew<R> {
+    fn drop(&mut self) {
+        self.wait_for_all();
     }
 }
 

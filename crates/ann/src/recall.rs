@@ -18,6 +18,8 @@ pub struct Queries {
     pub codes: Vec<i8>,
     /// The row that is not its own neighbour, or [`NO_ROW`].
     pub rows: Vec<u32>,
+    /// For each: rows farther than this are not wanted, though they may come. Empty: all are wanted.
+    pub limits: Vec<u32>,
 }
 
 impl Queries {
@@ -27,7 +29,8 @@ impl Queries {
     /// If there is no such row.
     pub fn of_rows(rows: &Rows<'_>, numbers: &[u32]) -> Self {
         let code = |&row: &u32| &rows.codes[row as usize * rows.dim..][..rows.dim];
-        Self { codes: numbers.iter().flat_map(code).copied().collect(), rows: numbers.to_vec() }
+        let codes = numbers.iter().flat_map(code).copied().collect();
+        Self { codes, rows: numbers.to_vec(), limits: Vec::new() }
     }
 }
 
@@ -77,7 +80,9 @@ pub fn exact_neighbors(
                     if let Some(own) = own.checked_sub(first).filter(|&own| own < columns.len()) {
                         distances[own] = NO_DISTANCE;
                     }
-                    smallest(&distances[..columns.len()], k, reservoirs.limit(query), found);
+                    let wanted = queries.limits.get(query as usize).copied().unwrap_or(u32::MAX);
+                    let limit = reservoirs.limit(query).min(wanted);
+                    smallest(&distances[..columns.len()], k, limit, found);
                     for key in found.iter_mut() {
                         *key += first as u64;
                     }
@@ -155,9 +160,11 @@ mod tests {
             exact_neighbors(&two, Space::L2, &Queries::of_rows(&two, &[1, 0]), 10, &control).unwrap(),
             [[(0, 0)], [(0, 1)]]
         );
-        let foreign = Queries { codes: codes[..64].to_vec(), rows: vec![NO_ROW] };
+        let foreign = Queries { codes: codes[..64].to_vec(), rows: vec![NO_ROW], limits: Vec::new() };
         let found = exact_neighbors(&two, Space::L2, &foreign, 10, &control).unwrap();
         assert_eq!(found, [[(0, 0), (0, 1)]]);
+        let near = Queries { codes: vec![5; 64], rows: vec![NO_ROW], limits: vec![4 * 64 - 1] };
+        assert_eq!(exact_neighbors(&two, Space::L2, &near, 10, &control).unwrap(), [[(0, 0); 0]]);
     }
 
     #[test]

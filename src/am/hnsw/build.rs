@@ -25,12 +25,13 @@ use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
 use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, BatchDone, ListBuilder, SpillSort, Workers};
+use pages::segment::stream::{self, BatchDone, ListBuilder, SampleDone, SpillSort, Workers};
 use pages::space::Space;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::maintain::warn_if_below;
 use super::opclass;
 use super::options::Options;
 use crate::am::ivf;
@@ -41,7 +42,7 @@ use crate::pg::buffer::BufferHints;
 use crate::pg::detoast::Detoasted;
 use crate::pg::heap::BuildInput;
 use crate::pg::sort::{self, TupleSort};
-use crate::pg::threads::{self, Running};
+use crate::pg::threads::{self, Crew};
 use crate::pg::{progress, tid};
 use crate::storage::{BulkPages, RelationPager};
 
@@ -52,6 +53,12 @@ const ESTIMATED_BLOCKS_MIN: usize = 64;
 const ESTIMATED_BLOCKS_SHARE: usize = 16;
 /// The sample is at most one row in so many of a large table, as it is read twice.
 const SAMPLED_SHARE: usize = 4;
+/// The sample is of runs of so many adjacent blocks where there are so many runs: to begin a scan takes as long as to
+/// read some blocks.
+const RUN_BLOCKS: u32 = 4;
+const RUNS_MIN: u32 = 4096;
+/// Batches that threads have at a time, besides the one that is read.
+const BATCHES_BEGUN: usize = 4;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// The same for sparse vectors so long that these fill the memory.
@@ -74,15 +81,20 @@ struct Build<'b> {
     loader: Loader,
     /// For a segment with lists, and how many rows it takes at once.
     listed: Option<(ListBuilder<'b, SpillSort<TupleSort>>, usize)>,
-    /// The batch that workers encode while the next is read.
-    running: Option<RunningBatch>,
+    /// The threads that work on batches while others are read; not if there is to be one thread only.
+    crew: Option<Crew<Result<Done, BuildError>>>,
+    control: Arc<Control>,
     meta: Meta,
     indexed: f64,
     /// Whether the rows that come are a sample of those that will.
     is_sampling: bool,
 }
 
-type RunningBatch = Running<Result<BatchDone, BuildError>>;
+/// What comes of a batch.
+enum Done {
+    Sample(SampleDone),
+    Batch(BatchDone),
+}
 
 /// Builds the index from its table.
 #[pg_guard]
@@ -246,6 +258,11 @@ impl Workers for BuildWorkers {
     }
 }
 
+/// Rows of one of the batches that are there at a time, which together are as large as `batch`.
+fn piece_of(batch: usize) -> usize {
+    batch.div_ceil(BATCHES_BEGUN + 1)
+}
+
 /// Why workers have no result.
 fn unfinished(error: BuildError) -> IndexError {
     match error {
@@ -283,7 +300,8 @@ impl<'b> Build<'b> {
             hints: BufferHints::default(),
             loader: Loader::new(space),
             listed,
-            running: None,
+            crew: None,
+            control: Arc::default(),
             meta,
             indexed: 0.0,
             is_sampling: false,
@@ -304,20 +322,26 @@ impl<'b> Build<'b> {
             return Ok(());
         }
         progress::phase(progress::Phase::PerformingKMeans);
+        self.begin_crew()?;
         self.is_sampling = true;
         let memory = self.memory_max;
         let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
-        let (mut sampled, mut rows) = (0, 0);
-        for (block, read) in stream::spread(blocks).zip(1..) {
+        let run = (blocks / RUNS_MIN).clamp(1, RUN_BLOCKS);
+        let (mut sampled, mut rows, mut read) = (0, 0, 0);
+        for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
+            let end = blocks.min(first + run);
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
-            unsafe { input.scan_block(block, Some(add_row), state.cast()) };
+            unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
+            read += (end - first) as usize;
             let found = sampled + self.loader.rows();
             rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
             let wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64)
                 .min((rows / SAMPLED_SHARE).max(batch / 2));
             let is_enough = rows > batch && found >= wanted;
-            if self.loader.rows() >= batch || is_enough {
+            // The first one decides what codes are relative to, and has the queries of the calibration.
+            let piece = if sampled == 0 { batch.div_ceil(2) } else { piece_of(batch) };
+            if is_enough || rows > batch && self.loader.rows() >= piece {
                 sampled = found;
                 self.pass_sample_on()?;
             }
@@ -326,16 +350,34 @@ impl<'b> Build<'b> {
                 break;
             }
         }
+        self.end_all()?;
         self.is_sampling = false;
         self.loader = Loader::new(self.space);
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         listed.train(rows as u64, &self.workers)
     }
 
+    fn begin_crew(&mut self) -> Result<(), IndexError> {
+        if self.crew.is_none() && self.workers.threads > 1 {
+            let control = Arc::clone(&self.control);
+            let crew = Crew::new(self.workers.threads, move || control.cancel.store(true, Ordering::Relaxed));
+            self.crew = Some(crew.ok_or(IndexError::NoThreads)?);
+        }
+        Ok(())
+    }
+
     fn pass_sample_on(&mut self) -> Result<(), IndexError> {
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
-        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
-        listed.sample(loader, &self.workers)
+        // One batch is added to those before.
+        self.end_all()?;
+        let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
+            return Ok(());
+        };
+        let Some(crew) = &mut self.crew else { return listed.sample(loader, &self.workers) };
+        if let Some(work) = listed.begin_sample(loader) {
+            crew.begin(move || work.run(&control).map(Done::Sample));
+        }
+        Ok(())
     }
 
     fn add(&mut self, value: &IndexedValue, row: pages::tids::HeapTid) -> Result<(), IndexError> {
@@ -343,48 +385,57 @@ impl<'b> Build<'b> {
         if actual != expected {
             return Err(IndexError::UnexpectedDimensions { expected, actual });
         }
-        self.loader.push(self.space, value.row(), row).map_err(|_| IndexError::OutOfMemory)?;
+        let pushed = if self.crew.is_some() {
+            self.loader.push_unplaced(self.space, value.row(), row)
+        } else {
+            self.loader.push(self.space, value.row(), row)
+        };
+        pushed.map_err(|_| IndexError::OutOfMemory)?;
         if self.is_sampling {
             return Ok(());
         }
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
         let Some((listed, batch)) = &self.listed else { return self.cut_segment_off_if_full() };
-        // There are two batches at a time.
-        let rows = if self.workers.threads > 1 && listed.is_trained() { batch.div_ceil(2) } else { *batch };
+        let rows = if listed.is_trained() { piece_of(*batch) } else { *batch };
         if self.loader.rows() < rows {
             return Ok(());
         }
         self.pass_batch_on()
     }
 
-    /// Gives the loaded rows to the workers once these are done with the ones before.
+    /// Gives the loaded rows to the workers once these have room for them.
     fn pass_batch_on(&mut self) -> Result<(), IndexError> {
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
-        self.end_batch()?;
-        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
-        if self.workers.threads == 1 {
-            return listed.add(loader, &self.workers);
+        self.begin_crew()?;
+        if self.crew.as_ref().is_some_and(|crew| crew.pending() >= BATCHES_BEGUN) {
+            self.end_one()?;
         }
-        let Some(work) = listed.begin(loader, &self.workers)? else { return Ok(()) };
-        let control = Arc::new(Control::default());
-        let canceller = Arc::clone(&control);
-        let running = Running::begin(
-            self.workers.threads,
-            move || work.run(&control),
-            move || canceller.cancel.store(true, Ordering::Relaxed),
-        );
-        self.running = Some(running.ok_or(IndexError::NoThreads)?);
+        let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
+            return Ok(());
+        };
+        let Some(crew) = &mut self.crew else { return listed.add(loader, &self.workers) };
+        if let Some(work) = listed.begin(loader, &self.workers)? {
+            crew.begin(move || work.run(&control).map(Done::Batch));
+        }
         Ok(())
     }
 
-    /// Takes what the workers have made of the batch before.
-    fn end_batch(&mut self) -> Result<(), IndexError> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let done = running.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
-        if let Some((listed, _)) = &mut self.listed {
-            listed.end(done);
+    /// Takes what the workers have made of the earliest batch; says whether there was one.
+    fn end_one(&mut self) -> Result<bool, IndexError> {
+        let Some(crew) = self.crew.as_mut().filter(|crew| crew.pending() > 0) else { return Ok(false) };
+        let done = crew.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
+        match (&mut self.listed, done) {
+            (Some((listed, _)), Done::Sample(done)) => listed.end_sample(done),
+            (Some((listed, _)), Done::Batch(done)) => listed.end(done),
+            (None, _) => {}
         }
+        Ok(true)
+    }
+
+    /// Waits until the workers have nothing to do.
+    fn end_all(&mut self) -> Result<(), IndexError> {
+        while self.end_one()? {}
         Ok(())
     }
 
@@ -426,7 +477,7 @@ impl<'b> Build<'b> {
         }
         if self.listed.is_some() {
             self.pass_batch_on()?;
-            self.end_batch()?;
+            self.end_all()?;
         }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         let prepared = match self.listed.take() {
@@ -444,6 +495,8 @@ impl<'b> Build<'b> {
         if matches!(prepared, Prepared::Whole(_)) {
             progress::phase(progress::Phase::WritingPages);
         }
+        // SAFETY: the index stays open for the whole build.
+        unsafe { warn_if_below(self.index, prepared.reach()) };
         let segment = self.meta.draw_number().map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };

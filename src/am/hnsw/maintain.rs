@@ -21,6 +21,7 @@ use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
 use pages::segment::build::{self, BuildOptions, Navigator};
+use pages::segment::calibrate::Reach;
 use pages::segment::stream::{self, SpillSort, Workers};
 use pages::space::Space;
 use pgrx::pg_sys;
@@ -265,6 +266,18 @@ unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLo
     }
 }
 
+/// Says so if searches of a segment that was made will find less than they are to.
+///
+/// # Safety
+/// `index` is open, and this is the backend's main thread.
+pub unsafe fn warn_if_below(index: pg_sys::Relation, reach: Option<Reach>) {
+    let target = guc::recall_target();
+    if let Some(reach) = reach.filter(|reach| reach.is_below(target as f32)) {
+        // SAFETY: by the contract.
+        crate::error::warn_recall(&unsafe { crate::pg::relation_name(index) }, reach, target);
+    }
+}
+
 /// The builder's options of an index.
 fn build_options(meta: &Meta, navigator: Navigator) -> BuildOptions {
     BuildOptions {
@@ -396,10 +409,13 @@ impl<'s> JobHost<'s> {
         let largest = self.open.parsed.segments.iter().max_by_key(|state| state.header.rows);
         let centroid = largest.map(|state| state.centroid.as_slice());
         let task = Task { space: &self.open.parsed.space, slot, sources, cause, centroid };
-        maintain::run(self, &task).map_err(|error| match error {
+        let done = maintain::run(self, &task).map_err(|error| match error {
             JobError::Page(error) => self.page_error(error),
             JobError::Index(error) => error,
-        })
+        })?;
+        // SAFETY: the index is open while this lives.
+        unsafe { warn_if_below(self.index, done.reach) };
+        Ok(done)
     }
 
     fn space(&self) -> &Space {

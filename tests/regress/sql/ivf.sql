@@ -341,6 +341,18 @@ INSERT INTO k SELECT i, ARRAY[i, i]::vector FROM generate_series(1, 20) i;
 SELECT id FROM k ORDER BY val <-> '[9.3,9.3]' LIMIT 4;
 DROP TABLE k;
 
+-- groups far tighter than 1-bit codes can tell: the effort follows, and there is nothing to warn of
+CREATE TABLE p AS SELECT id, (SELECT array_agg(hashint8extended(id % 5 * 1000 + d, 1) % 1000 / 500.0
+		+ hashint8extended(id * 1000 + d, 2) % 1000 / 1000000.0 ORDER BY d)::real[] FROM generate_series(1, 72) d)::vector(72) AS val
+	FROM generate_series(1, 2020) id;
+CREATE TABLE q AS SELECT q.id, q.val, ARRAY(SELECT p.id FROM p WHERE p.id <= 2000 ORDER BY l2_distance(p.val, q.val) LIMIT 10) AS nearest
+	FROM p q WHERE id > 2000;
+DELETE FROM p WHERE id > 2000;
+CREATE INDEX p_val ON p USING ivf (val) WITH (lists = 20, rerank = 'index');
+SELECT sum(found) > 190 AS enough FROM q,
+	LATERAL (SELECT count(*) AS found FROM (SELECT id FROM p ORDER BY val <-> q.val LIMIT 10) f WHERE id = ANY(nearest)) f;
+DROP TABLE p, q;
+
 -- the planner's choice with its own settings
 RESET enable_seqscan;
 CREATE TABLE p (id int PRIMARY KEY, kind int, val vector(32));

@@ -70,23 +70,6 @@ impl Centroids {
         Ok(result)
     }
 
-    /// The same without the lists for which `keep` says no, and without groups that become empty.
-    pub(super) fn retain(&self, keep: impl Fn(usize) -> bool) -> Self {
-        let dim = self.dim;
-        let mut result = Self { dim, lists: Vec::new(), groups: Vec::new(), offsets: vec![0] };
-        for (group, centroid) in self.groups.chunks_exact(dim).enumerate() {
-            let before = result.lists.len();
-            for list in self.members(group).filter(|&list| keep(list)) {
-                result.lists.extend_from_slice(self.list(list));
-            }
-            if result.lists.len() > before {
-                result.groups.extend_from_slice(centroid);
-                result.offsets.push((result.lists.len() / dim) as u32);
-            }
-        }
-        result
-    }
-
     /// Number of lists.
     pub fn count(&self) -> usize {
         self.lists.len() / self.dim
@@ -100,6 +83,11 @@ impl Centroids {
     /// The centroids of the lists: `count` x `dim`, row-major.
     pub fn lists(&self) -> &[f32] {
         &self.lists
+    }
+
+    /// The same, alone.
+    pub(super) fn into_lists(self) -> Vec<f32> {
+        self.lists
     }
 
     /// The centroid of one list.
@@ -118,11 +106,6 @@ impl Centroids {
     /// `offsets[g]..offsets[g + 1]` are the lists of group `g`.
     pub fn offsets(&self) -> &[u32] {
         &self.offsets
-    }
-
-    /// The lists of one group.
-    fn members(&self, group: usize) -> std::ops::Range<usize> {
-        self.offsets[group] as usize..self.offsets[group + 1] as usize
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the caller asks for, and the memory that it takes.
 
 use super::assign::BATCH_ROWS;
+use super::pass::NEIGHBORS;
 
 /// Options of [`super::train`].
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +28,9 @@ pub fn working_bytes(count: usize, dim: usize, params: &Params) -> u64 {
     let (count, dim) = (count as u64, dim as u64);
     // Hashes of rows and groups of identical ones; the rows' lists and the lists' rows need less.
     let row = 48;
-    // Centroids before and after a pass, the ones being arranged, and int8 ones, loose and packed.
-    let list = 16 * dim + 256;
-    let thread = BATCH_ROWS as u64 * 128 + 4096 * 32 * 4;
+    // Centroids before and after a pass, the ones being arranged, int8 ones, loose and packed, and near ones.
+    let list = 16 * dim + 256 + 8 * NEIGHBORS as u64;
+    // Visits of groups; near lists, packed; distances.
+    let thread = BATCH_ROWS as u64 * 128 + NEIGHBORS as u64 * dim + (lists + 4096) * 24 * 4;
     count * row + lists * list + THREADS_COUNTED * thread + (1 << 20)
 }

@@ -4,10 +4,11 @@
 //! their rows go to the neighbours in the next pass. Penalties on the size would do the same in the
 //! training only: rows that come later go by distance alone.
 
+use kernels::block::{Panels, least, smallest};
 use rayon::prelude::*;
 
-use super::Centroids;
 use super::assign::{Assigner, BATCH_ROWS, Nearest};
+use super::centroids::to_codes;
 use crate::build::{BuildError, Clusters, Control, Leaders, Rows, Space, Training, mix};
 
 /// A list is divided above this share of the mean size, in percent.
@@ -15,6 +16,12 @@ const LARGE: u64 = 180;
 
 /// Lloyd iterations that divide a list.
 const DIVIDE_ITERATIONS: usize = 4;
+
+/// Lists near to its own that a row looks at in a step: its next list is hardly ever farther away.
+pub(super) const NEIGHBORS: usize = 96;
+
+/// Rows that meet lists at once.
+const MEETING_ROWS: usize = 24;
 
 /// Rows that are summed up between two looks at the control.
 const ROWS_AT_ONCE: usize = 4096;
@@ -48,24 +55,87 @@ impl Pass<'_> {
         Ok(lists)
     }
 
-    /// The means of the lists' rows; with `even`, lists of uneven sizes are replaced.
+    /// A step: the means of the lists' rows, and the list of each row among those. `nearest`: the lists so far. With
+    /// `even`, lists of uneven sizes are replaced.
     pub fn improve(
         &self,
-        centroids: &Centroids,
-        assigner: &Assigner,
+        mut means: Vec<f32>,
+        nearest: &[u32],
         even: bool,
-    ) -> Result<Vec<f32>, BuildError> {
-        let nearest = self.assign(assigner)?;
-        let clusters = Clusters::new(centroids.count(), &nearest, 1);
-        let mut means = centroids.lists().to_vec();
+    ) -> Result<(Vec<f32>, Vec<u32>), BuildError> {
+        let clusters = Clusters::new(means.len() / self.rows.dim, nearest, 1);
         means
             .par_chunks_mut(self.rows.dim)
             .enumerate()
             .try_for_each(|(list, mean)| self.mean(clusters.members(list), mean))?;
+        let before = to_codes(&means);
         if even {
             self.even(&clusters, &mut means)?;
         }
-        Ok(means)
+        let lists = self.reassign(&clusters, &before, &to_codes(&means))?;
+        Ok((means, lists))
+    }
+
+    /// The list of each row among those near to the list that it had. `before`: the codes of these lists' means,
+    /// `after`: of the new lists.
+    fn reassign(&self, clusters: &Clusters, before: &[i8], after: &[i8]) -> Result<Vec<u32>, BuildError> {
+        let dim = self.rows.dim;
+        let all: Vec<u32> = (0..(after.len() / dim) as u32).collect();
+        let near = self.near(before, after, &all)?;
+        let pieces =
+            |list: usize| clusters.members(list).chunks(BATCH_ROWS).map(move |members| (list, members));
+        let tasks: Vec<(usize, &[u32])> = (0..all.len()).flat_map(pieces).collect();
+        let found: Result<Vec<Vec<u32>>, BuildError> = tasks
+            .par_iter()
+            .map_init(
+                || (Panels::new(Space::L2, dim), vec![0u32; MEETING_ROWS * NEIGHBORS]),
+                |(panels, distances), &(list, members)| {
+                    let near = &near[list];
+                    panels.pack(after, near);
+                    let mut found = Vec::with_capacity(members.len());
+                    for members in members.chunks(MEETING_ROWS) {
+                        self.control.check()?;
+                        let mut ids = [0; MEETING_ROWS];
+                        ids.iter_mut().zip(members).for_each(|(id, &member)| *id = self.ids[member as usize]);
+                        panels.distances(self.rows.codes, &ids[..members.len()], distances);
+                        let each = distances.chunks_exact(panels.stride()).take(members.len());
+                        found.extend(each.map(|distances| near[least(distances) as u32 as usize]));
+                    }
+                    self.control.advance(members.len() as u64);
+                    Ok(found)
+                },
+            )
+            .collect();
+        let mut lists = vec![0; self.ids.len()];
+        for (&(_, members), found) in tasks.iter().zip(found?) {
+            members.iter().zip(found).for_each(|(&member, list)| lists[member as usize] = list);
+        }
+        Ok(lists)
+    }
+
+    /// For each list of `before` those of `after` that are near to it, ascending.
+    fn near(&self, before: &[i8], after: &[i8], all: &[u32]) -> Result<Vec<Vec<u32>>, BuildError> {
+        let mut panels = Panels::new(Space::L2, self.rows.dim);
+        panels.pack(after, all);
+        let near: Result<Vec<Vec<Vec<u32>>>, BuildError> = all
+            .par_chunks(MEETING_ROWS)
+            .map_init(
+                || (vec![0u32; MEETING_ROWS * panels.stride()], Vec::new()),
+                |(distances, found), lists| {
+                    self.control.check()?;
+                    panels.distances(before, lists, distances);
+                    let each = distances.chunks_exact(panels.stride()).take(lists.len());
+                    let near = each.map(|distances| {
+                        smallest(distances, NEIGHBORS, u32::MAX, found);
+                        let mut near: Vec<u32> = found.iter().map(|&key| key as u32).collect();
+                        near.sort_unstable();
+                        near
+                    });
+                    Ok(near.collect())
+                },
+            )
+            .collect();
+        Ok(near?.into_iter().flatten().collect())
     }
 
     fn weight(&self, member: u32) -> u64 {

@@ -8,6 +8,7 @@ use crate::error::PageError;
 use crate::format::meta::{Meta, SegmentEntry};
 use crate::pager::{PageSink, Pager};
 use crate::segment::build::{self, BuildOptions, Prepared, list_plan};
+use crate::segment::calibrate::Reach;
 use crate::segment::stream::{ListBuilder, RowSort, Workers, batch_rows, sample_rows};
 use crate::space::Space;
 
@@ -59,7 +60,7 @@ pub enum Step {
 }
 
 /// What a job did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Chains or segments that it replaced.
     pub sources: u64,
@@ -69,6 +70,8 @@ pub struct Outcome {
     pub dead: u64,
     /// Pages that it wrote.
     pub pages: u64,
+    /// How much searches of the new segment can find, if that is known.
+    pub reach: Option<Reach>,
 }
 
 /// A job to be done.
@@ -94,6 +97,7 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     let meta = Meta::load(&*pager.read(0)?)?;
     let (loaded, mut prepared) = prepare(host, &meta, task)?;
     host.pause(Step::Prepared);
+    let reach = prepared.as_ref().and_then(Prepared::reach);
     let pages = prepared.as_ref().map_or(0, Prepared::pages_needed) + loaded.list_pages();
     let pool_pages = task.sources.chains.iter().map(|chain| chain.pages).sum();
     let claim = host.with_space_lock(&mut || claim(pager, host.horizon(), task.slot, pages, pool_pages))?;
@@ -121,6 +125,7 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
         rows: segment.map_or(0, |segment| u64::from(segment.rows)),
         dead: loaded.dead,
         pages: u64::from(pages),
+        reach,
     })
 }
 

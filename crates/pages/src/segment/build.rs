@@ -6,7 +6,7 @@
 use ann::Metric;
 use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
-use super::calibrate::{self, Truth};
+use super::calibrate::{self, Reach, Truth};
 use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
 use super::stream::{ListBuilder, Listed, RowSort, Workers};
@@ -54,6 +54,14 @@ impl<S: RowSort> Prepared<S> {
         match self {
             Self::Whole(whole) => pages_needed(&whole.nodes, &whole.graph) + 1,
             Self::Listed(listed) => listed.pages_needed(),
+        }
+    }
+
+    /// How much searches can find, of what knows that before it is written.
+    pub fn reach(&self) -> Option<Reach> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Listed(listed) => listed.reach(),
         }
     }
 
@@ -247,7 +255,7 @@ fn whole(
         let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
         graph = without_edges((0..count).collect());
         let truth = calibrate::truth(space, &nodes, build_space, control)?;
-        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
+        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth).0);
     } else {
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;

@@ -57,8 +57,8 @@ const GAMMAS: [f32; CURVE_POINTS] =
     [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
 /// Factors that are tried where these find less than a recall; that recall; and hops of a search, on average, that are
 /// too many to go on.
-const GAMMAS_WIDE: [f32; 7] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, GAMMA_MAX];
-const GAMMA_MAX: f32 = 1000.0;
+const GAMMAS_WIDE: [f32; 12] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, 1000.0, 4000.0, 2e4, 1e5, 1e6, GAMMA_MAX];
+const GAMMA_MAX: f32 = 1e9;
 const ENOUGH_AT_LAST: f32 = 0.98;
 const HOPS_MAX: u64 = 1000;
 /// Share of the allowed misses that is aimed at, where hops estimate and where they are exact.
@@ -66,6 +66,9 @@ const MISSES_ESTIMATED: f32 = 0.3;
 const MISSES_EXACT: f32 = 0.7;
 /// Share of the allowed misses that may lie in lists that are not read.
 const MISSES_LISTED: f32 = 0.2;
+/// Deviations that a recall has to be below a target to be called so: one in some hundred is by chance, of searches
+/// that are counted as [`Reach::is_below`] does far fewer.
+const REACH_DEVIATIONS: f32 = 3.0;
 /// Recall at which the curve ends; and the same when the last factors have not changed it: what is missing then is
 /// out of reach, and looking for it with ever larger factors takes longer than all the rest of a build.
 const ENOUGH: f32 = 0.9995;
@@ -168,9 +171,10 @@ fn hold_the_nearest(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> boo
     late * LATE_SHARE <= all
 }
 
-/// The recall curve of a flat segment.
-pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<CurvePoint> {
+/// The recall curve of a segment whose searches meet every estimate, and what it ends at.
+pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> (Vec<CurvePoint>, Option<Reach>) {
     let mut ratios = Vec::with_capacity(truth.len() * RESULTS);
+    let (mut reached, mut queries) = (0, 0);
     for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
         let Some(query) = row_query(space, nodes, sample.node) else { continue };
         let (own, norm_max) = (nodes.plan.own(), nodes.norm_max);
@@ -179,11 +183,16 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<Cu
         let answer: Vec<u32> = nearest[..RESULTS].iter().map(|&(_, node)| node).collect();
         let bound = nearest[RESULTS - 1].0;
         let ratio = |estimate: f32| if estimate <= bound { 1.0 } else { estimate / bound };
-        ratios.extend(estimates(nodes, &query, &answer).into_iter().map(ratio));
+        let estimates = estimates(nodes, &query, &answer);
+        // The row itself is as far from its code as that loses, and so, on average, from what is near the code.
+        let farthest = (bound + nodes.errors[sample.node as usize].powi(2)) * GAMMA_MAX;
+        reached += estimates.iter().filter(|&&estimate| estimate <= bound.max(farthest)).count();
+        queries += 1;
+        ratios.extend(estimates.into_iter().map(ratio));
     }
     let mut curve = Vec::with_capacity(CURVE_POINTS);
     if ratios.is_empty() {
-        return curve;
+        return (curve, None);
     }
     for gamma in GAMMAS.into_iter().chain(GAMMAS_WIDE) {
         let recall = ratios.iter().filter(|&&ratio| ratio <= gamma).count() as f32 / ratios.len() as f32;
@@ -192,7 +201,7 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<Cu
             break;
         }
     }
-    curve
+    (curve, Some(Reach { recall: reached as f32 / ratios.len() as f32, queries }))
 }
 
 /// The lists' curve: how many of the nearest lists hold the nearest nodes. `list_of`: by input number.
@@ -459,6 +468,28 @@ pub fn lists_for(header: &SegmentHeader, target: f32) -> u32 {
     if wanted.is_finite() { wanted.clamp(1.0, all).ceil() as u32 } else { header.lists }
 }
 
+/// What searches for rows of the calibration find when they go as far as searches can, and how many these are. All
+/// lists hold all rows, so it is codes that limit it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reach {
+    /// Share of the nearest rows.
+    pub recall: f32,
+    /// Searches.
+    pub queries: usize,
+}
+
+impl Reach {
+    /// Whether searches for other rows would likely find less than `target`, whatever the effort: by more than what
+    /// [`REACH_DEVIATIONS`] of the mean of so many searches explain. A search counts as one answer, as if its nearest
+    /// rows were all found or all missed, which is the widest that it can be.
+    pub fn is_below(&self, target: f32) -> bool {
+        // One more found and one more missed: few searches that agree prove little.
+        let queries = self.queries as f32 + 2.0;
+        let recall = (self.recall * self.queries as f32 + 1.0) / queries;
+        recall + REACH_DEVIATIONS * (recall * (1.0 - recall) / queries).sqrt() < target
+    }
+}
+
 /// What reaches a recall; the last point's when none does, None without any.
 fn interpolated(curve: &[CurvePoint], target: f32) -> Option<f32> {
     let last = curve.last()?;
@@ -480,4 +511,20 @@ pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
     let target = 1.0 - (1.0 - target) * misses;
     let gamma = interpolated(curve, target).unwrap_or(1.2);
     if gamma.is_finite() { gamma.clamp(1.0, GAMMA_MAX) } else { 1.2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_chance_does_not_explain_is_below() {
+        let is_below = |recall, queries| Reach { recall, queries }.is_below(0.95);
+        for (recall, queries) in [(1.0, 250), (0.95, 250), (0.93, 250), (0.91, 250), (0.9, 30), (0.6, 3)] {
+            assert!(!is_below(recall, queries), "{recall} of {queries}");
+        }
+        for (recall, queries) in [(0.88, 250), (0.6, 250), (0.0, 250), (0.6, 30), (0.93, 10_000)] {
+            assert!(is_below(recall, queries), "{recall} of {queries}");
+        }
+    }
 }

@@ -74,6 +74,20 @@ impl Chunk {
         if is_loaded_as_stored(space.element()) { self.ends.len() } else { self.floats.len() / space.dim() }
     }
 
+    /// A dense row.
+    pub(super) fn floats_of(&self, space: &Space, row: usize) -> &[f32] {
+        &self.floats[row * space.dim()..][..space.dim()]
+    }
+
+    pub(super) fn floats_of_mut(&mut self, space: &Space, row: usize) -> &mut [f32] {
+        &mut self.floats[row * space.dim()..][..space.dim()]
+    }
+
+    /// Keeps the first dense rows only.
+    pub(super) fn truncate(&mut self, space: &Space, rows: usize) {
+        self.floats.truncate(rows * space.dim());
+    }
+
     fn stored(&self, row: usize) -> &[u8] {
         let start = if row == 0 { 0 } else { self.ends[row - 1] };
         &self.stored[start..self.ends[row]]
@@ -82,7 +96,7 @@ impl Chunk {
     /// A row that is no bit string, placed.
     fn placed<'a>(&'a self, space: &Space, row: usize, scratch: &'a mut [f32]) -> &'a [f32] {
         if !is_loaded_as_stored(space.element()) {
-            return &self.floats[row * space.dim()..][..space.dim()];
+            return self.floats_of(space, row);
         }
         if let Some(stored) = StoredSparse::new(self.stored(row)) {
             space.place_stored(stored, scratch);

@@ -8,6 +8,7 @@ mod chunk;
 mod collapse;
 mod fill;
 mod lists;
+mod place;
 
 use std::collections::TryReserveError;
 use std::sync::atomic::Ordering;
@@ -27,6 +28,7 @@ use chunk::{Chunk, encode_chunks};
 pub use collapse::code_hash;
 use collapse::collapse;
 pub use lists::{TRAINING_ROWS, encode_lists, train_lists};
+pub use place::Purpose;
 
 /// Rows of a chunk.
 const CHUNK_ROWS: usize = 1024;
@@ -69,6 +71,8 @@ pub struct Loader {
     squares: f64,
     /// The centroid that is taken when it suits the rows.
     preferred: Option<Vec<f32>>,
+    /// Whether rows are still as they came.
+    is_unplaced: bool,
 }
 
 /// What the codes of a segment's rows are relative to.
@@ -185,6 +189,7 @@ impl Loader {
             carried_errors: Vec::new(),
             squares: 0.0,
             preferred: None,
+            is_unplaced: false,
         }
     }
 
@@ -203,7 +208,7 @@ impl Loader {
         self.tids.len() + self.unranked.len()
     }
 
-    /// Whether a row has a place in the order.
+    /// Whether a row has a place in the order. All of them are placed.
     pub fn has_places(&self) -> bool {
         !self.tids.is_empty()
     }
@@ -276,14 +281,36 @@ impl Loader {
         error: f32,
         entry: TidEntry,
     ) -> Result<(), TryReserveError> {
+        self.push_to_chunk(space, row, placed)?;
+        self.tids.push(entry);
+        let norm = self.account(placed);
+        if error > 0.0 {
+            let rows = self.tids.len();
+            self.carried_errors.try_reserve(rows - self.carried_errors.len())?;
+            self.carried_errors.resize(rows - 1, 0.0);
+            self.carried_errors.push(error);
+        }
+        self.norm_max = self.norm_max.max(match row {
+            Row::Sparse(x) => x.norm(),
+            Row::Dense(_) | Row::Bits(_) => norm + f64::from(error),
+        });
+        Ok(())
+    }
+
+    /// Makes room for a TID and keeps what it will be that of.
+    fn push_to_chunk(&mut self, space: &Space, row: Row<'_>, dense: &[f32]) -> Result<(), TryReserveError> {
         self.tids.try_reserve(1)?;
         if self.tids.len() == self.chunks.len() * CHUNK_ROWS {
             self.chunks.push(Chunk::default());
         }
         if let Some(chunk) = self.chunks.last_mut() {
-            self.varying_bytes += chunk.push(space, row, placed, self.tids.is_empty())?;
+            self.varying_bytes += chunk.push(space, row, dense, self.tids.is_empty())?;
         }
-        self.tids.push(entry);
+        Ok(())
+    }
+
+    /// Counts a placed row in for the mean and for the range of norms; returns its norm.
+    fn account(&mut self, placed: &[f32]) -> f64 {
         let mut square = 0.0;
         for (sum, &x) in self.sums.iter_mut().zip(placed) {
             *sum += f64::from(x);
@@ -291,18 +318,8 @@ impl Loader {
         }
         self.squares += square;
         let norm = square.sqrt();
-        if error > 0.0 {
-            let rows = self.tids.len();
-            self.carried_errors.try_reserve(rows - self.carried_errors.len())?;
-            self.carried_errors.resize(rows - 1, 0.0);
-            self.carried_errors.push(error);
-        }
         self.norm_range = (self.norm_range.0.min(norm), self.norm_range.1.max(norm));
-        self.norm_max = self.norm_max.max(match row {
-            Row::Sparse(x) => x.norm(),
-            Row::Dense(_) | Row::Bits(_) => norm + f64::from(error),
-        });
-        Ok(())
+        norm
     }
 
     /// What the rows' codes are relative to: their mean, or the preferred centroid when the mean is as near to it as

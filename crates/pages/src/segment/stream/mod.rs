@@ -29,6 +29,7 @@ use ann::build::{BuildError, Control};
 use super::build::{BuildOptions, list_plan, lists_wanted};
 use super::encode::{Frame, Loader, TRAINING_ROWS, byte_dim_min};
 use crate::format::segment::TidEntry;
+use crate::plan::NodePlan;
 use crate::space::Space;
 use record::Layout;
 pub use sort::{MemSort, RowSort, SpillSort};
@@ -132,7 +133,39 @@ pub struct BatchWork {
 }
 
 /// What comes out of it.
-pub struct BatchDone(Batch);
+pub struct BatchDone {
+    batch: Batch,
+    unranked: Vec<TidEntry>,
+}
+
+/// The work on a batch of the sample, for any thread, but one after the other.
+pub struct SampleWork {
+    space: Space,
+    plan: NodePlan,
+    sample: Option<Sample>,
+    loader: Loader,
+}
+
+/// What comes out of it.
+pub struct SampleDone(Option<Sample>);
+
+impl SampleWork {
+    /// Does it, in the caller's rayon pool.
+    ///
+    /// # Errors
+    /// If it was interrupted.
+    pub fn run(self, control: &Control) -> Result<SampleDone, BuildError> {
+        let Self { space, plan, sample, loader } = self;
+        let sample = match sample {
+            Some(mut sample) => {
+                sample.add(loader, &space, control)?;
+                Some(sample)
+            }
+            None => Sample::new(loader, &space, plan, control)?,
+        };
+        Ok(SampleDone(sample))
+    }
+}
 
 impl BatchWork {
     /// Does it, in the caller's rayon pool.
@@ -140,10 +173,13 @@ impl BatchWork {
     /// # Errors
     /// If it was interrupted, or there are more rows than a segment can number.
     pub fn run(self, control: &Control) -> Result<BatchDone, BuildError> {
-        if self.is_too_many {
+        let Self { trained, mut loader, is_too_many } = self;
+        if is_too_many {
             return Err(BuildError::TooManyRows);
         }
-        self.trained.encode(self.loader, control).map(BatchDone)
+        trained.place(&mut loader);
+        let unranked = loader.take_unranked();
+        Ok(BatchDone { batch: trained.encode(loader, control)?, unranked })
     }
 }
 
@@ -152,7 +188,8 @@ struct Growing {
     trained: Arc<Trained>,
     layout: Layout,
     truths: Truths,
-    /// Rows that were sorted.
+    /// Rows that came, and those of them that were sorted.
+    begun: u64,
     rows: u64,
     norm_max: f32,
 }
@@ -169,16 +206,23 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
     /// # Errors
     /// If it was interrupted.
     pub fn sample<W: Workers>(&mut self, loader: Loader, workers: &W) -> Result<(), W::Error> {
-        let (space, options) = (self.space, &self.options);
-        let Some(plan) = list_plan(space, options).filter(|_| loader.has_places()) else { return Ok(()) };
-        match &mut self.sample {
-            Some(sample) => workers.run(|control| sample.add(loader, space, control)),
-            none => {
-                let sample = workers.run(|control| Sample::new(loader, space, plan, control))?;
-                *none = Some(sample);
-                Ok(())
-            }
+        if let Some(work) = self.begin_sample(loader) {
+            let done = workers.run(|control| work.run(control))?;
+            self.end_sample(done);
         }
+        Ok(())
+    }
+
+    /// Takes a batch as [`Self::sample`] does, but leaves the work to the caller, who hands what comes out of it to
+    /// [`Self::end_sample`] before the next batch.
+    pub fn begin_sample(&mut self, loader: Loader) -> Option<SampleWork> {
+        let plan = list_plan(self.space, &self.options).filter(|_| loader.rows() > 0)?;
+        Some(SampleWork { space: self.space.clone(), plan, sample: self.sample.take(), loader })
+    }
+
+    /// Takes what came out of a batch of the sample.
+    pub fn end_sample(&mut self, done: SampleDone) {
+        self.sample = done.0;
     }
 
     /// Trains lists for about `rows` rows on the sample, if there is one.
@@ -195,6 +239,7 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
             layout: Layout::of(trained.frame.plan),
             truths: Truths::new(&trained),
             trained: Arc::new(trained),
+            begun: 0,
             rows: 0,
             norm_max: 0.0,
         });
@@ -223,35 +268,35 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         mut loader: Loader,
         workers: &W,
     ) -> Result<Option<BatchWork>, W::Error> {
-        self.unranked.append(&mut loader.take_unranked());
-        if !loader.has_places() {
-            return Ok(None);
-        }
         let space = self.space;
         if self.growing.is_none() {
             let Some(plan) = list_plan(space, &self.options) else { return Ok(None) };
             let rows = loader.rows() as u64;
-            let sample = workers.run(|control| Sample::of(&loader, space, plan, control))?;
-            self.sample = Some(sample);
+            self.sample = workers.run(|control| Sample::of(&mut loader, space, plan, control))?;
             self.train(rows, workers)?;
         }
-        let Some(growing) = &mut self.growing else { return Ok(None) };
-        growing.rows += loader.rows() as u64;
-        let rows = growing.rows + self.unranked.len() as u64;
-        let is_too_many = rows >= u64::from(u32::MAX);
+        let Some(growing) = &mut self.growing else {
+            self.unranked.append(&mut loader.take_unranked());
+            return Ok(None);
+        };
+        growing.begun += loader.rows() as u64;
+        let is_too_many = growing.begun + self.unranked.len() as u64 >= u64::from(u32::MAX);
         Ok(Some(BatchWork { trained: Arc::clone(&growing.trained), loader, is_too_many }))
     }
 
     /// Takes what came out of a batch.
     pub fn end(&mut self, done: BatchDone) {
-        let (Some(growing), BatchDone(batch)) = (&mut self.growing, done) else { return };
+        let BatchDone { batch, mut unranked } = done;
+        self.unranked.append(&mut unranked);
+        let Some(growing) = &mut self.growing else { return };
+        growing.rows += batch.tids.len() as u64;
         growing.norm_max = growing.norm_max.max(batch.nodes.norm_max);
         let mut record = Vec::new();
         for (row, list) in batch.lists.iter().enumerate() {
             growing.layout.write(&batch, row, *list, &mut record);
             self.sort.push(&record);
         }
-        growing.truths.add(&batch);
+        growing.truths.add(&batch, &growing.trained);
     }
 
     /// Whether the lists are there, so that batches may have any size.

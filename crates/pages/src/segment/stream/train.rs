@@ -1,6 +1,7 @@
 //! What is known before rows pass by: the frame of their codes, the lists, and the queries of the calibration.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use ann::build::{BuildError, Control, Rows};
 use ann::lists::Assigner;
@@ -11,7 +12,7 @@ use crate::format::segment::TidEntry;
 use crate::plan::NodePlan;
 use crate::segment::build::build_space;
 use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidates, truth_of};
-use crate::segment::encode::{EncodedNodes, Loader, code_hash, encode_lists, train_lists};
+use crate::segment::encode::{EncodedNodes, Loader, Purpose, code_hash, encode_lists, train_lists};
 use crate::space::Space;
 
 /// How many times the candidates of a sample all rows need, where the sample needs many; and the most: they are kept
@@ -31,21 +32,37 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Of a first batch, in which at least one row has a place.
-    pub fn new(loader: Loader, space: &Space, plan: NodePlan, control: &Control) -> Result<Self, BuildError> {
+    /// Of a first batch; None if no row of it has a place.
+    pub fn new(
+        mut loader: Loader,
+        space: &Space,
+        plan: NodePlan,
+        control: &Control,
+    ) -> Result<Option<Self>, BuildError> {
+        loader.place(space, Purpose::Frame);
+        if !loader.has_places() {
+            return Ok(None);
+        }
         let frame = loader.frame(space, plan);
         let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
         let codes = std::mem::take(&mut first.bytes);
-        Ok(Self { frame, first, tids, codes })
+        Ok(Some(Self { frame, first, tids, codes }))
     }
 
     /// Of a batch that is all there is so far, and that is still needed.
-    pub fn of(loader: &Loader, space: &Space, plan: NodePlan, control: &Control) -> Result<Self, BuildError> {
+    pub fn of(
+        loader: &mut Loader,
+        space: &Space,
+        plan: NodePlan,
+        control: &Control,
+    ) -> Result<Option<Self>, BuildError> {
+        loader.place(space, Purpose::Frame);
         Self::new(loader.clone(), space, plan, control)
     }
 
     /// Adds a batch.
-    pub fn add(&mut self, loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
+    pub fn add(&mut self, mut loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
+        loader.place(space, Purpose::Codes);
         self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
         Ok(())
     }
@@ -80,6 +97,7 @@ impl Sample {
         Ok(Trained {
             space: space.clone(),
             queries: sample_queries(space, &first, &all),
+            limits: chosen.iter().map(|_| AtomicU32::new(u32::MAX)).collect(),
             query_of: (0..).zip(&chosen).map(query_of).collect(),
             query_lists: nearest.iter().map(|nearest| nearest.list).collect(),
             query_nodes: first,
@@ -136,6 +154,8 @@ pub(super) struct Trained {
     /// Candidates for each of them.
     pub candidates: usize,
     queries: Queries,
+    /// By query: what is farther cannot be among its candidates any more, as far as is known yet.
+    limits: Vec<AtomicU32>,
     query_of: HashMap<(u32, u16), u32>,
 }
 
@@ -152,14 +172,27 @@ pub(super) struct Batch {
 }
 
 impl Trained {
+    /// Rows that are farther from a query than this need not be found.
+    pub fn limit(&self, query: usize, distance: u32) {
+        self.limits[query].store(distance, Ordering::Relaxed);
+    }
+
+    /// Places rows that are not yet.
+    pub fn place(&self, loader: &mut Loader) {
+        loader.place(&self.space, Purpose::Codes);
+    }
+
     /// Encodes rows and gives them to lists.
     pub fn encode(&self, loader: Loader, control: &Control) -> Result<Batch, BuildError> {
         let space = &self.space;
         let (nodes, tids) = loader.encode_rows(space, &self.frame, control)?;
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         let nearest = self.assigner.assign_all(&rows, control)?;
-        let mut queries =
-            Queries { codes: self.queries.codes.clone(), rows: vec![NO_ROW; self.query_of.len()] };
+        let mut queries = Queries {
+            codes: self.queries.codes.clone(),
+            rows: vec![NO_ROW; self.query_of.len()],
+            limits: self.limits.iter().map(|limit| limit.load(Ordering::Relaxed)).collect(),
+        };
         for (row, tid) in (0..).zip(&tids) {
             if let Some(&query) = self.query_of.get(&place(tid)) {
                 queries.rows[query as usize] = row;

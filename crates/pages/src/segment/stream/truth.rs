@@ -64,8 +64,9 @@ impl Truths {
     }
 
     /// Takes the rows of a batch that are nearer than what there is.
-    pub fn add(&mut self, batch: &Batch) {
-        for ((near, best), own) in batch.nearest.iter().zip(&mut self.best).zip(&self.hashes) {
+    pub fn add(&mut self, batch: &Batch, trained: &Trained) {
+        for (query, (near, best)) in batch.nearest.iter().zip(&mut self.best).enumerate() {
+            let own = &self.hashes[query];
             for &(distance, row) in near {
                 let hash = batch.hashes[row as usize];
                 let at = best.partition_point(|candidate| candidate.distance <= distance);
@@ -77,6 +78,9 @@ impl Truths {
                 }
                 best.truncate(self.candidates - 1);
                 best.insert(at, Candidate::of(batch, row, distance));
+            }
+            if let Some(last) = best.get(self.candidates - 1) {
+                trained.limit(query, last.distance);
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::format::meta::SegmentEntry;
 use crate::format::page::PageKind;
 use crate::format::segment::{CurvePoint, TIDS_PER_PAGE, TidEntry};
 use crate::pager::BulkWriter;
-use crate::segment::calibrate;
+use crate::segment::calibrate::{self, Reach};
 use crate::segment::encode::EncodedNodes;
 use crate::segment::write::{
     Contents, NextNode, SegmentPages, TidPages, pages_of, without_edges, write_centroid, write_flat_routers,
@@ -30,11 +30,12 @@ pub struct Listed<S> {
     contents: Contents,
     curve: Vec<CurvePoint>,
     list_curve: Vec<CurvePoint>,
+    reach: Option<Reach>,
 }
 
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
-        let Growing { trained, layout, truths, rows, norm_max } = growing;
+        let Growing { trained, layout, truths, rows, norm_max, .. } = growing;
         let sizes = count_nodes(&layout, &mut sort, trained.lists.count());
         let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
@@ -53,12 +54,17 @@ impl<S: RowSort> Listed<S> {
         lists.norm_max = norm_max;
         (shared.norm_max, seen.norm_max) = (norm_max, norm_max);
         seen.lists = Some(Box::new(lists));
-        let curve = calibrate::estimated(space, &seen, &truth);
+        let (curve, reach) = calibrate::estimated(space, &seen, &truth);
         let list_curve = calibrate::listed(space, &seen, &truth, &list_of);
         shared.lists = seen.lists;
         shared.unranked = unranked;
         let contents = Contents { nodes, ranked_rows: rows as u32, ..Contents::default() };
-        Self { layout, sort, shared, contents, curve, list_curve }
+        Self { layout, sort, shared, contents, curve, list_curve, reach }
+    }
+
+    /// How much searches can find.
+    pub fn reach(&self) -> Option<Reach> {
+        self.reach
     }
 
     /// Pages that [`Self::write`] will append, the header's included.
