@@ -106,13 +106,13 @@ pub fn hnsw_settings() -> ScanSettings {
     }
 }
 
-/// The settings as pgvector's library holds them: a value other than the default counts as set.
 /// `proxima.recall_target`.
 pub fn recall_target() -> f64 {
     // SAFETY: a plain value that PostgreSQL's settings code writes on this thread.
     unsafe { RECALL_TARGET }
 }
 
+/// The settings as pgvector's library holds them: a value other than the default counts as set.
 fn settings_by_name() -> ScanSettings {
     let number = |name: &CStr| text_of(name).and_then(|text| text.parse::<f64>().ok());
     let differs = |name: &CStr, default: i32| number(name).map(|n| n as i32).filter(|n| *n != default);

@@ -5,7 +5,7 @@
 //! ```
 //! FOLDER has base.npy and queries.npy (little-endian float16) and gt_cos.npy (int32, 100 per query). Layouts are
 //! numbered as they are printed, or written as `1x60000g,4x2000f,2x30000l`: graphs, flat segments, lists with fine own
-//! vectors (c: with coarse ones).
+//! vectors (c: with coarse ones; 2x30000l500: 500 of them).
 #![forbid(unsafe_code)]
 
 #[path = "../../ann/examples/common/npy.rs"]
@@ -24,7 +24,7 @@ use pages::mem_pager::MemPager;
 use pages::plan::OwnCode;
 use pages::row::{Element, Row};
 use pages::segment::build::{self, BuildOptions, Navigator};
-use pages::segment::calibrate::gamma_for;
+use pages::segment::calibrate::{gamma_for, lists_for};
 use pages::segment::encode::Loader;
 use pages::segment::read::{SegmentReader, SegmentState, rows_of};
 use pages::segment::stream::{Inline, MemSort};
@@ -86,11 +86,7 @@ fn failed(error: impl std::fmt::Debug) -> Failure {
 }
 
 impl<'a> Index<'a> {
-    fn build(
-        base: &'a Matrix,
-        metric: Metric,
-        layout: &[Segments],
-    ) -> Result<Self, Failure> {
+    fn build(base: &'a Matrix, metric: Metric, layout: &[Segments]) -> Result<Self, Failure> {
         let space = Space::new(Element::Float4, metric, base.dim as u32, 7);
         let (segments, numbers) = (Vec::new(), Vec::new());
         let mut index = Self { base, pager: MemPager::new(), space, segments, numbers };
@@ -131,7 +127,8 @@ impl<'a> Index<'a> {
         let prepare = start.elapsed().as_secs_f64();
         let start = Instant::now();
         let segment = self.segments.len() as u32 + 1;
-        let entry = prepared.write(&self.pager, &mut &self.pager, &self.space, segment).map_err(failed)?;
+        let entry =
+            prepared.write(&self.pager, &mut &self.pager, &self.space, segment).map_err(failed)?.entry;
         let write = start.elapsed().as_secs_f64();
         let state = SegmentState::load(&self.pager, &self.space, segment, entry.header).map_err(failed)?;
         let (mut entries, mut row) = (Vec::new(), 0);
@@ -373,8 +370,8 @@ fn report_lists(index: &Index<'_>, queries: &Matrix) -> Result<(), Failure> {
     let micros = (seconds() - start) * 1e6 / queries.count() as f64;
     for state in &index.segments {
         if state.header.lists > 0 {
-            let due = |target| pages::segment::calibrate::lists_for(&state.header, target);
-            println!("  {} lists, due {} at .90, {} at .95, {} at .99", state.header.lists, due(0.9), due(0.95), due(0.99));
+            let due = [0.9, 0.95, 0.99].map(|target| lists_for(&state.header, target));
+            println!("  {} lists, due at .90, .95, .99: {due:?}", state.header.lists);
         }
     }
     println!("  preparing a query for {} segments: {micros:.1} us", index.segments.len());

@@ -495,15 +495,15 @@ impl<'b> Build<'b> {
         if matches!(prepared, Prepared::Whole(_)) {
             progress::phase(progress::Phase::WritingPages);
         }
-        // SAFETY: the index stays open for the whole build.
-        unsafe { warn_if_below(self.index, prepared.reach()) };
         let segment = self.meta.draw_number().map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
         let pager = unsafe { RelationPager::new(self.index, &self.hints) };
-        let entry = prepared
+        let written = prepared
             .write(&pager, self.pages, self.space, segment)
             .map_err(|error| self.page_error(error))?;
-        self.meta.segments[self.meta.segment_count as usize] = entry;
+        // SAFETY: the index stays open for the whole build.
+        unsafe { warn_if_below(self.index, written.reach) };
+        self.meta.segments[self.meta.segment_count as usize] = written.entry;
         self.meta.segment_count += 1;
         self.meta.generation += 1;
         progress::phase(progress::Phase::LoadingTuples);

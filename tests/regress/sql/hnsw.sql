@@ -189,3 +189,15 @@ SELECT reltuples FROM pg_class WHERE relname IN ('k', 'k_val') ORDER BY relname;
 DROP TABLE k;
 -- operator classes are valid
 SELECT opcname, amvalidate(c.oid) FROM pg_opclass c JOIN pg_am a ON a.oid = opcmethod WHERE amname = 'hnsw' ORDER BY 1;
+
+-- rows without any structure: the effort that scans choose has a limit, and who asks for more than that finds is told
+CREATE TABLE w AS SELECT id, (SELECT array_agg(hashint8extended(id * 1000 + d, 3) % 1000 ORDER BY d)::real[]
+	FROM generate_series(1, 384) d)::vector(384) AS val FROM generate_series(1, 30000) id;
+SET proxima.recall_target = 0.999;
+\set VERBOSITY terse
+CREATE INDEX w_val ON w USING hnsw (val);
+SET proxima.recall_target = 0.9;
+REINDEX INDEX w_val;
+RESET proxima.recall_target;
+\set VERBOSITY default
+DROP TABLE w;

@@ -97,18 +97,18 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
     let meta = Meta::load(&*pager.read(0)?)?;
     let (loaded, mut prepared) = prepare(host, &meta, task)?;
     host.pause(Step::Prepared);
-    let reach = prepared.as_ref().and_then(Prepared::reach);
     let pages = prepared.as_ref().map_or(0, Prepared::pages_needed) + loaded.list_pages();
     let pool_pages = task.sources.chains.iter().map(|chain| chain.pages).sum();
     let claim = host.with_space_lock(&mut || claim(pager, host.horizon(), task.slot, pages, pool_pages))?;
     host.pause(Step::Claimed);
     let mut sink = host.sink();
     let mut writer = ClaimedWriter::new(&claim, &mut sink);
-    let segment = match prepared.take() {
+    let written = match prepared.take() {
         Some(prepared) => Some(prepared.write(pager, &mut writer, task.space, claim.number)?),
         None => None,
     };
     writer.finish();
+    let segment = written.as_ref().map(|written| written.entry);
     host.pause(Step::Written);
     let last_move = (host.now(), task.cause);
     let end = Commit {
@@ -125,7 +125,7 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
         rows: segment.map_or(0, |segment| u64::from(segment.rows)),
         dead: loaded.dead,
         pages: u64::from(pages),
-        reach,
+        reach: written.and_then(|written| written.reach),
     })
 }
 

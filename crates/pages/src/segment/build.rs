@@ -57,15 +57,7 @@ impl<S: RowSort> Prepared<S> {
         }
     }
 
-    /// How much searches can find, of what knows that before it is written.
-    pub fn reach(&self) -> Option<Reach> {
-        match self {
-            Self::Whole(_) => None,
-            Self::Listed(listed) => listed.reach(),
-        }
-    }
-
-    /// Writes the segment and returns its entry for the manifest, which does not refer to it yet.
+    /// Writes the segment. The manifest does not refer to it yet.
     ///
     /// `pager` reads what `writer` has written.
     ///
@@ -77,12 +69,20 @@ impl<S: RowSort> Prepared<S> {
         writer: &mut W,
         space: &Space,
         segment: u32,
-    ) -> Result<SegmentEntry, PageError> {
+    ) -> Result<Written, PageError> {
         match self {
             Self::Whole(whole) => whole.write(pager, writer, space, segment),
             Self::Listed(listed) => listed.write(writer, segment),
         }
     }
+}
+
+/// A segment that was written.
+pub struct Written {
+    /// Its entry for the manifest.
+    pub entry: SegmentEntry,
+    /// How much searches can find, if that is known.
+    pub reach: Option<Reach>,
 }
 
 /// A segment without lists that is ready to be written.
@@ -288,12 +288,12 @@ impl Whole {
         writer: &mut W,
         space: &Space,
         segment: u32,
-    ) -> Result<SegmentEntry, PageError> {
+    ) -> Result<Written, PageError> {
         let Self { nodes, graph, calibration } = self;
         let header = write_pages(writer, segment, &nodes, &graph)?;
         let mut state = SegmentState { segment, header, plan: nodes.plan, centroid: nodes.centroid.clone() };
-        let curve = match calibration {
-            Calibration::Curve(curve) => curve,
+        let (curve, reach) = match calibration {
+            Calibration::Curve(curve) => (curve, None),
             Calibration::Truth(truth) => {
                 let mut positions = vec![0; nodes.count()];
                 for (position, &node) in graph.order.iter().enumerate() {
@@ -304,6 +304,6 @@ impl Whole {
             }
         };
         calibrate::store(&mut state.header, &curve);
-        write_header(writer, segment, &state.header)
+        Ok(Written { entry: write_header(writer, segment, &state.header)?, reach })
     }
 }

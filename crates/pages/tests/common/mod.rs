@@ -247,10 +247,10 @@ impl Index {
             let options = BuildOptions { navigator, ..OPTIONS };
             let prepared = build::prepare_all(loader, &space, &options, MemSort::default(), &Inline);
             let prepared = prepared.expect("not cancelled").expect("rows");
-            let is_below = prepared.reach().is_some_and(|reach| reach.is_below(0.95));
-            assert!(!is_below, "nothing to warn of: {:?}", prepared.reach());
             let (segment, pages) = (meta.draw_number().expect("numbers"), prepared.pages_needed());
-            let entry = prepared.write(&pager, &mut &pager, &space, segment).expect("room");
+            let written = prepared.write(&pager, &mut &pager, &space, segment).expect("room");
+            let (entry, reach) = (written.entry, written.reach);
+            assert!(!reach.is_some_and(|reach| reach.is_below(0.95)), "nothing to warn of: {reach:?}");
             assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
             meta.segments[meta.segment_count as usize] = entry;
             meta.segment_count += 1;

@@ -5,10 +5,10 @@ use ann::build::FlatGraph;
 use super::record::Layout;
 use super::{Growing, RowSort};
 use crate::error::PageError;
-use crate::format::meta::SegmentEntry;
 use crate::format::page::PageKind;
 use crate::format::segment::{CurvePoint, TIDS_PER_PAGE, TidEntry};
 use crate::pager::BulkWriter;
+use crate::segment::build::Written;
 use crate::segment::calibrate::{self, Reach};
 use crate::segment::encode::EncodedNodes;
 use crate::segment::write::{
@@ -62,21 +62,16 @@ impl<S: RowSort> Listed<S> {
         Self { layout, sort, shared, contents, curve, list_curve, reach }
     }
 
-    /// How much searches can find.
-    pub fn reach(&self) -> Option<Reach> {
-        self.reach
-    }
-
     /// Pages that [`Self::write`] will append, the header's included.
     pub fn pages_needed(&self) -> u32 {
         pages_of(&self.shared, &self.contents) + 1
     }
 
-    /// Writes the segment and returns its entry for the manifest, which does not refer to it yet.
+    /// Writes the segment. The manifest does not refer to it yet.
     ///
     /// # Errors
     /// What the writer raises, or when the blocks it gives are too scattered for the header's extents.
-    pub fn write<W: BulkWriter>(mut self, writer: &mut W, segment: u32) -> Result<SegmentEntry, PageError> {
+    pub fn write<W: BulkWriter>(mut self, writer: &mut W, segment: u32) -> Result<Written, PageError> {
         let mut pages = SegmentPages::new(writer, segment);
         let mut contents = self.contents;
         write_centroid(&mut pages, &self.shared)?;
@@ -102,7 +97,7 @@ impl<S: RowSort> Listed<S> {
         let mut header = pages.header(&self.shared, &contents)?;
         calibrate::store_listed(&mut header, &self.list_curve);
         calibrate::store(&mut header, &self.curve);
-        write_header(writer, segment, &header)
+        Ok(Written { entry: write_header(writer, segment, &header)?, reach: self.reach })
     }
 
     /// Reads the records from the first and calls `visit` with nodes in their order, a multiple of `step` at once but
