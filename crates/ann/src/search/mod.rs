@@ -24,8 +24,8 @@
 //! A hop waits for memory, so the walk takes the next element before it expands the one at hand, and asks for its page:
 //! what a hop finds is expanded one later than it would be.
 //!
-//! Invariants: `frontier`, `ahead` and `spare` hold ids in `seen` that were not expanded; each candidate below `threshold`
-//! that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
+//! Invariants: `frontier`, `ahead` and `spare` hold ids in `seen` that were not expanded; each candidate below
+//! `threshold` that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
 //! measured elements that were not offered; an element is offered at most once.
 
 mod enter;

@@ -496,8 +496,8 @@ pub struct Reach {
 
 impl Reach {
     /// Whether searches for other rows would likely find less than `target`, whatever the effort: by more than what
-    /// [`REACH_DEVIATIONS`] of the mean of so many searches explain. The ten rows of a search tend to be found or missed
-    /// together, so they count as [`REACH_ANSWERS`]; recall differs from search to search less than that says.
+    /// [`REACH_DEVIATIONS`] of the mean of so many searches explain. The ten rows of a search tend to be found or
+    /// missed together, so they count as [`REACH_ANSWERS`]; recall differs from search to search less than that says.
     pub fn is_below(&self, target: f32) -> bool {
         // One more found and one more missed: few searches that agree prove little.
         let (queries, few) = (self.queries as f32, 2.0);

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("encode and build {:.2} s", start.elapsed().as_secs_f64());
     let pager = MemPager::new();
     let start = Instant::now();
-    let entry = prepared.write(&pager, &mut &pager, &space, 1).map_err(|e| format!("{e:?}"))?;
+    let entry = prepared.write(&pager, &mut &pager, &space, 1).map_err(|e| format!("{e:?}"))?.entry;
     println!("write and calibrate {:.2} s", start.elapsed().as_secs_f64());
     let state = SegmentState::load(&pager, &space, 1, entry.header).map_err(|e| format!("{e:?}"))?;
     let order = node_order(&pager, &state)?;
