@@ -25,8 +25,8 @@
 //! what a hop finds is expanded one later than it would be.
 //!
 //! Invariants: `frontier`, `ahead` and `spare` hold ids in `seen` that were not expanded; each candidate below
-//! `threshold` that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and `late` hold
-//! measured elements that were not offered; an element is offered at most once.
+//! `threshold` that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and
+//! `late` hold measured elements that were not offered; an element is offered at most once.
 
 mod enter;
 mod graph;
