@@ -483,21 +483,16 @@ pub fn warn_build_memory(method: Method, rows: usize) {
         .report(PgLogLevel::WARNING);
 }
 
-/// Tells the user that searches of an index will find less than they are to, whatever they do.
+/// Tells the user that searches of an index will find less than they are to.
 pub fn warn_recall(index: &str, reach: Reach, target: f64) {
-    let Reach { recall, queries, has_lists } = reach;
+    let Reach { recall, queries } = reach;
     let message = format!("searches of index \"{index}\" will not reach proxima.recall_target ({target})");
-    let hint = if has_lists {
-        "Use the access method ivf with more \"bits\" or rerank = 'index', or hnsw."
-    } else {
-        "Set \"hnsw.ef_search\", or create the index with larger \"m\" and \"ef_construction\"."
-    };
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail(format!(
             "With the largest effort that they make unasked, searches for {queries} of its rows found {recall:.2} of \
              what is nearest to them."
         ))
-        .set_hint(hint)
+        .set_hint("Set \"hnsw.ef_search\", or create the index with larger \"m\" and \"ef_construction\".")
         .report(PgLogLevel::WARNING);
 }
 

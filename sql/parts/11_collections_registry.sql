@@ -22,6 +22,8 @@
 --
 -- What this does not keep out: a table that has got the OID of a dropped collection, and whose owner makes
 -- the trigger of that one, answers to its UUID. Callers by that UUID have missed that the collection is gone.
+-- And a UUID without an entry, of a table that was restored alone, is its table's only if nobody is faster in
+-- adding an entry of that UUID, void as that is; then the table gets another UUID when it is registered.
 --
 -- What a dump has. The column "relation" is an OID that is written as the table's name, as regclass is; but
 -- where regclass refuses the name of a table that is not there, it is 0. So a dump has the names of the day;

@@ -79,8 +79,11 @@ CREATE FUNCTION proxima.collection_comment(element text, dimension integer, metr
 COMMENT ON FUNCTION proxima.collection_comment(text, integer, text) IS 'comment on the table of a collection';
 
 -- Makes the entry of a table, and its trigger. The UUID that a trigger of a restored table has is kept if it
--- is free. The lock makes registrations of one table wait for each other, each to see what the one before has
--- done, and keeps the table there meanwhile; reads and writes go on. Whoever changes nothing does not wait.
+-- is free. CREATE TRIGGER's lock, taken first, makes first registrations of one table wait for each other, each
+-- to see what the one before has done; writes of others to the table wait for these. Another metric takes no
+-- lock of the table, because a build of an index in another session would wait for who waits for it: the key
+-- of the metrics tells that two took the same number. A transaction with a snapshot that is too old to see what
+-- was done meanwhile fails, and may be tried again.
 CREATE FUNCTION proxima.enter_collection(relation regclass, metric text) RETURNS uuid
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $enter$
 DECLARE
@@ -90,31 +93,50 @@ BEGIN
 	IF entry_id IS NOT NULL THEN
 		RETURN entry_id;
 	END IF;
-	EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', relation);
-	entry_id := (SELECT k.id FROM proxima.collection_marks k WHERE k.relation = enter_collection.relation);
-	-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others
-	-- the UUID is kept, because callers that know it would write to their table.
-	IF pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = 'proxima.collection_registry'::regclass),
-		'USAGE')
-	THEN
-		DELETE FROM proxima.collection_registry r WHERE r.id = entry_id AND NOT EXISTS
-			(SELECT FROM proxima.collection_marks k WHERE k.relation = r.relation::oid AND k.id = r.id);
+	entry_id := (SELECT c.id FROM proxima.collection_entries c WHERE c.relation = enter_collection.relation);
+	IF entry_id IS NULL THEN
+		EXECUTE format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', relation);
+		entry_id := (SELECT k.id FROM proxima.collection_marks k WHERE k.relation = enter_collection.relation);
+		-- A table that was dropped and restored: whoever may do everything gets it back under its UUID. From others
+		-- the UUID is kept, because callers that know it would write to their table.
+		IF pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = 'proxima.collection_registry'::regclass),
+			'USAGE')
+		THEN
+			DELETE FROM proxima.collection_registry r WHERE r.id = entry_id AND NOT EXISTS
+				(SELECT FROM proxima.collection_marks k WHERE k.relation = r.relation::oid AND k.id = r.id);
+		END IF;
+		INSERT INTO proxima.collection_registry (id, relation) SELECT entry_id, enter_collection.relation::oid
+			WHERE entry_id IS NOT NULL ON CONFLICT DO NOTHING;
+		IF NOT EXISTS (SELECT FROM proxima.collection_registry r
+			WHERE r.id = entry_id AND r.relation::oid = enter_collection.relation)
+		THEN
+			entry_id := gen_random_uuid();
+			-- A trigger that is not seen here is not replaced.
+			EXECUTE format('CREATE %s TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
+				EXECUTE FUNCTION proxima.collection_row(%L)',
+				CASE WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = enter_collection.relation
+					AND t.tgname = 'proxima_collection') THEN 'OR REPLACE' END, relation, entry_id);
+			INSERT INTO proxima.collection_registry (id, relation) VALUES (entry_id, relation::oid);
+		END IF;
 	END IF;
-	INSERT INTO proxima.collection_registry (id, relation) SELECT entry_id, enter_collection.relation::oid
-		WHERE entry_id IS NOT NULL ON CONFLICT DO NOTHING;
-	IF NOT EXISTS (SELECT FROM proxima.collection_registry r
-		WHERE r.id = entry_id AND r.relation::oid = enter_collection.relation)
-	THEN
-		entry_id := gen_random_uuid();
-		EXECUTE format('CREATE OR REPLACE TRIGGER proxima_collection BEFORE UPDATE ON %s FOR EACH ROW
-			EXECUTE FUNCTION proxima.collection_row(%L)', relation, entry_id);
-		INSERT INTO proxima.collection_registry (id, relation) VALUES (entry_id, relation::oid);
-	END IF;
-	INSERT INTO proxima.collection_metrics (id, relation, number, metric)
-		SELECT entry_id, enter_collection.relation::oid, coalesce(max(m.number), 0) + 1, enter_collection.metric
-			FROM proxima.collection_metrics m
-			WHERE m.id = entry_id AND m.relation::oid = enter_collection.relation;
-	RETURN entry_id;
+	-- Who took the number that is next has committed when that is known; the next look sees it, unless the snapshot
+	-- is that of the whole transaction.
+	FOR attempt IN 1 .. 10 LOOP
+		INSERT INTO proxima.collection_metrics (id, relation, number, metric)
+			SELECT entry_id, enter_collection.relation::oid, coalesce(max(m.number), 0) + 1, enter_collection.metric
+				FROM proxima.collection_metrics m
+				WHERE m.id = entry_id AND m.relation::oid = enter_collection.relation
+			ON CONFLICT DO NOTHING;
+		IF FOUND THEN
+			RETURN entry_id;
+		END IF;
+	END LOOP;
+	RAISE EXCEPTION 'could not change the metric of collection % because of concurrent changes', relation
+		USING ERRCODE = 'serialization_failure';
+EXCEPTION
+	WHEN duplicate_object THEN
+		RAISE EXCEPTION 'could not register table % because of a concurrent registration', relation
+			USING ERRCODE = 'serialization_failure';
 END
 $enter$;
 COMMENT ON FUNCTION proxima.enter_collection(regclass, text) IS 'registers a table as a collection';

@@ -171,10 +171,13 @@ impl<R: Send + 'static> Crew<R> {
         while result.is_none() {
             let waited = wait_for(&self.receiver, &self.cancel, &mut || {}, &mut || false);
             self.arrived += u64::from(waited.result.is_some());
-            if waited.raised.is_some() || interrupt_is_pending() {
+            let is_over = waited.raised.is_some() || interrupt_is_pending();
+            if is_over {
                 self.wait_for_all();
             }
             match waited.outcome().ok()? {
+                // All work was cancelled, whatever became of the interrupt.
+                _ if is_over => return None,
                 (number, came) if number == self.ended => result = Some(came),
                 (number, came) => drop(self.early.insert(number, came)),
             }

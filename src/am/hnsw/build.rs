@@ -8,7 +8,7 @@
 //!
 //! A segment with lists is made while the table is read (`pages::segment::stream`): rows of some blocks from all over
 //! the table train the lists, then all rows pass by in batches, and a sort brings their codes together, PostgreSQL's if
-//! they need the disk. So there is one segment whatever memory there is. While the workers encode a batch the leader
+//! they need the disk. So there is one segment whatever memory there is. While the workers encode batches the leader
 //! reads the next.
 //!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
@@ -415,10 +415,12 @@ impl<'b> Build<'b> {
             return Ok(());
         };
         let Some(crew) = &mut self.crew else { return listed.add(loader, &self.workers) };
+        let is_piece = listed.is_trained();
         if let Some(work) = listed.begin(loader, &self.workers)? {
             crew.begin(move || work.run(&control).map(Done::Batch));
         }
-        Ok(())
+        // A first batch that is the sample, too, takes all the memory that there is for batches.
+        if is_piece { Ok(()) } else { self.end_all() }
     }
 
     /// Takes what the workers have made of the earliest batch; says whether there was one.

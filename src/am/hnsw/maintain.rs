@@ -266,13 +266,15 @@ unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLo
     }
 }
 
-/// Says so if searches of a segment that was made will find less than they are to.
+/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set. The
+/// segment must be most of the index.
 ///
 /// # Safety
 /// `index` is open, and this is the backend's main thread.
 pub unsafe fn warn_if_below(index: pg_sys::Relation, reach: Option<Reach>) {
     let target = guc::recall_target();
-    if let Some(reach) = reach.filter(|reach| reach.is_below(target as f32)) {
+    let is_set = guc::hnsw_settings().ef_search.is_some();
+    if let Some(reach) = reach.filter(|reach| !is_set && reach.is_below(target as f32)) {
         // SAFETY: by the contract.
         crate::error::warn_recall(&unsafe { crate::pg::relation_name(index) }, reach, target);
     }
@@ -413,8 +415,11 @@ impl<'s> JobHost<'s> {
             JobError::Page(error) => self.page_error(error),
             JobError::Index(error) => error,
         })?;
-        // SAFETY: the index is open while this lives.
-        unsafe { warn_if_below(self.index, done.reach) };
+        let rows: u64 = self.open.meta.segments().iter().map(|entry| u64::from(entry.live())).sum();
+        if done.rows > rows / 2 {
+            // SAFETY: the index is open while this lives.
+            unsafe { warn_if_below(self.index, done.reach) };
+        }
         Ok(done)
     }
 

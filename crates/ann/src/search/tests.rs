@@ -262,6 +262,33 @@ fn without_streaming_the_stream_ends_after_its_effort() {
     assert!(found.len() >= 40 && found.len() <= 200, "{}", found.len());
 }
 
+/// Where every element leads to all others, nothing that is near can be missed, in whatever order hops are made.
+#[test]
+fn what_was_met_is_offered_in_order() {
+    for (count, streaming) in [(60, false), (700, true)] {
+        for seed in 0..60 {
+            let mut graph = line(count, seed, false);
+            graph.links = vec![(0..count).collect(); count as usize];
+            let mut nearest: Vec<f32> = (0..count).map(|id| graph.measured(id).key).collect();
+            nearest.sort_by(f32::total_cmp);
+            let efforts = [1, 7, 30].map(|ef| Effort::Pool { ef });
+            let adaptive = [1.0, 1.3].map(|gamma| Effort::Adaptive { gamma, expansions_min: 0 });
+            for effort in efforts.into_iter().chain(adaptive) {
+                let rules = Continuation { streaming, ..Default::default() };
+                let found = drain(&mut graph, effort, rules, 50);
+                let wanted = match effort {
+                    Effort::Pool { ef } if !streaming => ef,
+                    _ => 10,
+                };
+                let keys: Vec<f32> = found.iter().map(|element| element.key).collect();
+                let expected = nearest[..wanted.max(if streaming { 50 } else { 0 })].to_vec();
+                assert!(keys.len() >= expected.len(), "{effort:?}: {} of {wanted}", keys.len());
+                assert_eq!(keys[..expected.len()], expected, "{effort:?}, seed {seed}");
+            }
+        }
+    }
+}
+
 #[test]
 fn keys_keep_their_order_as_entries() {
     let keys = [-3.5f32, -0.0, 0.0, 1e-30, 1.0, 7.5, f32::INFINITY];

@@ -70,7 +70,7 @@ pub struct Outcome {
     pub dead: u64,
     /// Pages that it wrote.
     pub pages: u64,
-    /// How much searches of the new segment can find, if that is known.
+    /// How much searches of the new segment can find, if that is less than everything.
     pub reach: Option<Reach>,
 }
 

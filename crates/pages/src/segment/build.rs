@@ -81,7 +81,7 @@ impl<S: RowSort> Prepared<S> {
 pub struct Written {
     /// Its entry for the manifest.
     pub entry: SegmentEntry,
-    /// How much searches can find, if that is known.
+    /// How much searches can find, if that is less than everything.
     pub reach: Option<Reach>,
 }
 
@@ -255,7 +255,7 @@ fn whole(
         let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
         graph = without_edges((0..count).collect());
         let truth = calibrate::truth(space, &nodes, build_space, control)?;
-        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth).0);
+        calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
     } else {
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;

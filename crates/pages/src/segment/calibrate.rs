@@ -174,10 +174,9 @@ fn hold_the_nearest(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> boo
     late * LATE_SHARE <= all
 }
 
-/// The recall curve of a segment whose searches meet every estimate, and what it ends at.
-pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> (Vec<CurvePoint>, Option<Reach>) {
+/// The recall curve of a segment whose searches meet every estimate.
+pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> Vec<CurvePoint> {
     let mut ratios = Vec::with_capacity(truth.len() * RESULTS);
-    let (mut reached, mut queries) = (0, 0);
     for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
         let Some(query) = row_query(space, nodes, sample.node) else { continue };
         let (own, norm_max) = (nodes.plan.own(), nodes.norm_max);
@@ -186,16 +185,11 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> (Vec<C
         let answer: Vec<u32> = nearest[..RESULTS].iter().map(|&(_, node)| node).collect();
         let bound = nearest[RESULTS - 1].0;
         let ratio = |estimate: f32| if estimate <= bound { 1.0 } else { estimate / bound };
-        let estimates = estimates(nodes, &query, &answer);
-        // The row itself is as far from its code as that loses, and so, on average, from what is near the code.
-        let farthest = (bound + nodes.errors[sample.node as usize].powi(2)) * GAMMA_MAX;
-        reached += estimates.iter().filter(|&&estimate| estimate <= bound.max(farthest)).count();
-        queries += 1;
-        ratios.extend(estimates.into_iter().map(ratio));
+        ratios.extend(estimates(nodes, &query, &answer).into_iter().map(ratio));
     }
     let mut curve = Vec::with_capacity(CURVE_POINTS);
     if ratios.is_empty() {
-        return (curve, None);
+        return curve;
     }
     for gamma in GAMMAS.into_iter().chain(GAMMAS_WIDE) {
         let recall = ratios.iter().filter(|&&ratio| ratio <= gamma).count() as f32 / ratios.len() as f32;
@@ -204,7 +198,7 @@ pub fn estimated(space: &Space, nodes: &EncodedNodes, truth: &[Truth]) -> (Vec<C
             break;
         }
     }
-    (curve, Some(Reach { recall: reached as f32 / ratios.len() as f32, queries, has_lists: true }))
+    curve
 }
 
 /// The lists' curve: how many of the nearest lists hold the nearest nodes. `list_of`: by input number.
@@ -304,7 +298,7 @@ pub fn measure<P: Pager>(
             hops += graph.hops;
             if hops > HOPS_MAX * samples.len() as u64 && !curve.is_empty() {
                 let reach = still_rising(&curve).filter(|_| !is_exact(&state.header));
-                let of_samples = |recall| Reach { recall, queries: samples.len(), has_lists: false };
+                let of_samples = |recall| Reach { recall, queries: samples.len() };
                 return Ok((curve, reach.map(of_samples)));
             }
         }
@@ -481,17 +475,14 @@ pub fn lists_for(header: &SegmentHeader, target: f32) -> u32 {
     if wanted.is_finite() { wanted.clamp(1.0, all).ceil() as u32 } else { header.lists }
 }
 
-/// What searches for rows of the calibration find with the largest effort that a recall target can lead to, and how
-/// many these are. Of a graph it is that of the curve's last point; lists are all read in the end, so there it is codes
-/// that limit it.
+/// What searches of a graph for rows of the calibration find with the largest effort that a recall target can lead to,
+/// and how many these are. There is no such limit to lists: all of them can be read, and factors go as far as that takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reach {
     /// Share of the nearest rows.
     pub recall: f32,
     /// Searches.
     pub queries: usize,
-    /// Whether they were for a segment with lists.
-    pub has_lists: bool,
 }
 
 impl Reach {
@@ -536,7 +527,7 @@ mod tests {
 
     #[test]
     fn only_what_chance_does_not_explain_is_below() {
-        let is_below = |recall, queries| Reach { recall, queries, has_lists: true }.is_below(0.95);
+        let is_below = |recall, queries| Reach { recall, queries }.is_below(0.95);
         for (recall, queries) in [(1.0, 250), (0.95, 250), (0.93, 250), (0.9, 30), (0.9, 3)] {
             assert!(!is_below(recall, queries), "{recall} of {queries}");
         }

@@ -13,8 +13,8 @@
 //! How far to search is known without the pages: rows of the sample are queries, and each batch tells which of its
 //! rows are nearest to them.
 //!
-//! Memory: a quarter of what is allowed for a batch, or for two of half the size, half for the sample and then for the
-//! sort. The centroids and what a sorted reading holds come on top: some megabytes.
+//! Memory: a quarter of what is allowed for a batch, or for several that are as large together, half for the sample and
+//! then for the sort. The centroids and what a sorted reading holds come on top: some megabytes.
 
 mod record;
 mod sort;

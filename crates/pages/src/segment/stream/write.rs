@@ -9,7 +9,7 @@ use crate::format::page::PageKind;
 use crate::format::segment::{CurvePoint, TIDS_PER_PAGE, TidEntry};
 use crate::pager::BulkWriter;
 use crate::segment::build::Written;
-use crate::segment::calibrate::{self, Reach};
+use crate::segment::calibrate;
 use crate::segment::encode::EncodedNodes;
 use crate::segment::write::{
     Contents, NextNode, SegmentPages, TidPages, pages_of, without_edges, write_centroid, write_flat_routers,
@@ -30,7 +30,6 @@ pub struct Listed<S> {
     contents: Contents,
     curve: Vec<CurvePoint>,
     list_curve: Vec<CurvePoint>,
-    reach: Option<Reach>,
 }
 
 impl<S: RowSort> Listed<S> {
@@ -54,12 +53,12 @@ impl<S: RowSort> Listed<S> {
         lists.norm_max = norm_max;
         (shared.norm_max, seen.norm_max) = (norm_max, norm_max);
         seen.lists = Some(Box::new(lists));
-        let (curve, reach) = calibrate::estimated(space, &seen, &truth);
+        let curve = calibrate::estimated(space, &seen, &truth);
         let list_curve = calibrate::listed(space, &seen, &truth, &list_of);
         shared.lists = seen.lists;
         shared.unranked = unranked;
         let contents = Contents { nodes, ranked_rows: rows as u32, ..Contents::default() };
-        Self { layout, sort, shared, contents, curve, list_curve, reach }
+        Self { layout, sort, shared, contents, curve, list_curve }
     }
 
     /// Pages that [`Self::write`] will append, the header's included.
@@ -97,7 +96,7 @@ impl<S: RowSort> Listed<S> {
         let mut header = pages.header(&self.shared, &contents)?;
         calibrate::store_listed(&mut header, &self.list_curve);
         calibrate::store(&mut header, &self.curve);
-        Ok(Written { entry: write_header(writer, segment, &header)?, reach: self.reach })
+        Ok(Written { entry: write_header(writer, segment, &header)?, reach: None })
     }
 
     /// Reads the records from the first and calls `visit` with nodes in their order, a multiple of `step` at once but
