@@ -475,8 +475,8 @@ pub fn lists_for(header: &SegmentHeader, target: f32) -> u32 {
     if wanted.is_finite() { wanted.clamp(1.0, all).ceil() as u32 } else { header.lists }
 }
 
-/// What searches of a graph for rows of the calibration find with the largest effort that a recall target can lead to,
-/// and how many these are. There is no such limit to lists: all of them can be read, and factors go as far as that takes.
+/// What searches of a graph for rows of the calibration find with the largest effort that a recall target can lead
+/// to, and how many these are. There is no such limit to lists: all can be read, and factors go as far as that takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Reach {
     /// Share of the nearest rows.
