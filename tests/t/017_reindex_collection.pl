@@ -130,7 +130,8 @@ SELECT proxima.upsert_one('docs', :kept, embed(:i));
 	}
 	ok($load->pumpable, 'the load is still there');
 	# pgbench says when a client stops, and goes on with the others.
-	$load->signal('INT');
+	# Not INT, which is ignored where a shell has begun all this in the background.
+	$load->signal('TERM');
 	$load->finish;
 	unlike($out, qr/ERROR|abort/, 'no session had an error') or diag($out);
 	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'pgbench'"), 'it ends');
