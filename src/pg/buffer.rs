@@ -150,31 +150,52 @@ pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes, is_logged: bool) {
     }
 }
 
-/// Asks the processor to load bytes of a page whose buffer is known by a hint. A stale hint costs nothing but the
-/// wasted load.
+/// Asks the processor to load bytes of a page. Of a block that no hint is known for, the hint is looked up, which the
+/// reading of it is then spared; and if it is in no buffer, the file system is asked to read it. A stale hint costs
+/// nothing but the wasted load.
+///
+/// # Safety
+/// As [`read_shared`].
 #[inline]
-pub fn prefetch(hint: pg_sys::Buffer, offset: usize, length: usize) {
-    if hint <= NO_HINT || hint > shared_buffers() {
-        return;
+pub unsafe fn prefetch(
+    relation: pg_sys::Relation,
+    block: BlockNumber,
+    hints: &BufferHints,
+    (offset, length): (usize, usize),
+) {
+    let mut hint = hints.get(block);
+    if hint == NO_HINT {
+        // SAFETY: the relation is open and the block exists, by the contract.
+        let found = unsafe { pg_sys::PrefetchBuffer(relation, pg_sys::ForkNumber::MAIN_FORKNUM, block) };
+        hint = found.recent_buffer;
+        hints.set(block, hint);
     }
+    if hint > NO_HINT && hint <= shared_buffers() {
+        load(hint, offset, length);
+    }
+}
+
+/// Asks the processor to load bytes of the page in a shared buffer.
+#[inline]
+fn load(buffer: pg_sys::Buffer, offset: usize, length: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the hint is a valid shared buffer number, so its descriptor and its block address exist; a prefetch
+        // SAFETY: the number is that of a shared buffer, so its descriptor and its block address exist; a prefetch
         // reads nothing that the program can observe.
         unsafe {
-            _mm_prefetch::<_MM_HINT_T0>(pg_sys::BufferDescriptors.add(hint as usize - 1).cast());
-            let start = pg_sys::BufferGetBlock(hint).cast::<i8>().add(offset);
+            _mm_prefetch::<_MM_HINT_T0>(pg_sys::BufferDescriptors.add(buffer as usize - 1).cast());
+            let start = pg_sys::BufferGetBlock(buffer).cast::<i8>().add(offset);
             for line in (0..length).step_by(64) {
                 _mm_prefetch::<_MM_HINT_T0>(start.add(line));
             }
             // What every reader checks.
-            let end = pg_sys::BufferGetBlock(hint).cast::<i8>().add(pages::PAGE_SIZE - 1);
+            let end = pg_sys::BufferGetBlock(buffer).cast::<i8>().add(pages::PAGE_SIZE - 1);
             _mm_prefetch::<_MM_HINT_T0>(end);
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = (offset, length);
+    let _ = (buffer, offset, length);
 }
 
 fn shared_buffers() -> i32 {

@@ -112,7 +112,11 @@ impl Pager for RelationPager<'_> {
 
     #[inline]
     fn prefetch(&self, block: BlockNumber, offset: usize, length: usize) {
-        buffer::prefetch(self.hints.get(block), offset, length);
+        if block < self.hints.blocks.get() {
+            // SAFETY: the relation is open, by the contract of `new`; the block was in the file when its length was
+            // asked for.
+            unsafe { buffer::prefetch(self.relation, block, self.hints, (offset, length)) }
+        }
     }
 }
 
