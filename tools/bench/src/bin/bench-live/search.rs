@@ -55,6 +55,8 @@ pub struct Times {
 pub struct UnderLoad {
     /// Times of paced searches.
     pub times: Times,
+    /// The same of each fifth of the load, in milliseconds: their medians.
+    pub course: Vec<f64>,
     /// Samples: rows visible to the snapshot (ids below), and answers.
     pub samples: Vec<(u32, Vec<Answer>)>,
 }
@@ -225,7 +227,9 @@ pub fn under_load(corpus: &Corpus, table: &str, stop: &AtomicBool) -> Outcome<Un
     if samples.is_empty() {
         samples.push(search.sample(&mut client, table, 0)?);
     }
-    Ok(UnderLoad { times: Times::new(seconds), samples })
+    let fifth = seconds.len().div_ceil(5).max(1);
+    let course = seconds.chunks(fifth).map(|part| Times::new(part.to_vec()).quantile(0.5)).collect();
+    Ok(UnderLoad { times: Times::new(seconds), course, samples })
 }
 
 /// Turns at equal distances; who is late does not hurry afterwards.

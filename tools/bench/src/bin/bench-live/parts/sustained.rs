@@ -71,7 +71,7 @@ pub fn run(bench: &mut Bench<'_>) -> Outcome<()> {
     idle(bench, base + rows, "after")?;
     bench.client.batch_execute(&format!("REINDEX TABLE {INDEXED}"))?;
     let idle_after = idle(bench, base + rows, "after REINDEX")?;
-    report_searches(bench, [&idle_before, &idle_after], &seen.times, &recalls);
+    report_searches(bench, [&idle_before, &idle_after], &seen, &recalls);
     server::drop_all(&mut bench.client)
 }
 
@@ -144,12 +144,17 @@ fn report_insert(bench: &mut Bench<'_>, plain: &Inserted, indexed: &Inserted, ro
 }
 
 /// `idle`: of fresh indexes, before and after; `samples`: recall and queries of each.
-fn report_searches(bench: &mut Bench<'_>, idle: [&Times; 2], seen: &Times, samples: &[(f64, usize)]) {
+fn report_searches(bench: &mut Bench<'_>, idle: [&Times; 2], seen: &UnderLoad, samples: &[(f64, usize)]) {
     let (least, mean) = (least_of_windows(samples), mean_of(samples));
+    let course: Vec<String> = seen.course.iter().map(|median| format!("{median:.2}")).collect();
+    let seen = &seen.times;
     let [before, after] = idle.map(|idle| seen.quantile(0.5) / idle.quantile(0.5));
     let ratio = 2.0 / (1.0 / before + 1.0 / after);
     let what = format!("c: searches under load ({})", seen.count());
-    let measured = format!("{seen}; p50 {before:.2}x, {after:.2}x of idle before, after: {ratio:.2}x");
+    let measured = format!(
+        "{seen}; p50 of each fifth {}; {before:.2}x, {after:.2}x of idle before, after: {ratio:.2}x",
+        course.join(", ")
+    );
     bench.report.figure(&what, measured, "p50 <= 2x idle", ratio <= 2.0).recall = Some(mean);
     let what = format!("c: least recall of {WINDOW_QUERIES} adjacent queries under load");
     let measured = format!("{least:.4}; {} snapshots", samples.len());
