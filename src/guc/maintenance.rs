@@ -19,7 +19,7 @@ const PAUSE_LOCK: (u32, u32) = (0x7072_6F78, 1);
 const PAUSE_TURN: Duration = Duration::from_millis(10);
 
 static mut PENDING_LIST_LIMIT: c_int = 4096;
-static mut PENDING_ROWS_LIMIT: c_int = 2000;
+static mut PENDING_ROWS_LIMIT: c_int = 1000;
 static mut FLUSH_AGE: c_int = 60_000;
 static mut BACKGROUND_MERGE: bool = true;
 static mut MAX_MERGE_WORKERS: c_int = 3;
@@ -106,7 +106,7 @@ pub fn init() {
         description: c"Sets the number of pending rows at which an insert flushes them into a segment.",
         detail: c"0 disables the limit.",
         place: &raw mut PENDING_ROWS_LIMIT,
-        default: 2000,
+        default: 1000,
         range: (0, c_int::MAX),
         assign: None,
     }

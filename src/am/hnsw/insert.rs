@@ -27,6 +27,9 @@ use crate::storage::RelationPager;
 /// How long a writer waits at most for merges that are behind: 10,000 rows a second go on whatever happens.
 const WAIT_PER_ROW_US: u64 = 100;
 
+/// Flat segments that merges may find waiting.
+const FLAT_SEGMENTS_WAITING: u64 = 32;
+
 /// See the module's head.
 #[pg_guard]
 pub unsafe extern "C-unwind" fn aminsert(
@@ -78,7 +81,9 @@ unsafe fn insert(
         let limits = pending_limits(index);
         let cause = match backlog {
             Some(Backlog { pages, .. }) if pages * PAGE_SIZE as u64 > limits.bytes => Cause::Size,
-            Some(Backlog { pages, .. }) if limits.rows > 0 && pages * rows_per_page > limits.rows => {
+            Some(Backlog { pages, .. })
+                if limits.rows > 0 && pages * rows_per_page >= limits.rows.max(least_flush(&open)) =>
+            {
                 Cause::Count
             }
             _ if is_old(limits.age_ms * 1000) => Cause::Age,
@@ -86,6 +91,11 @@ unsafe fn insert(
         };
         flush(index, cause)
     }
+}
+
+/// Rows that are worth a flush when merges are behind: the manifest must have places for the segments that wait.
+fn least_flush(open: &OpenIndex) -> u64 {
+    pages::maintain::backlog(open.meta.segments()) / FLAT_SEGMENTS_WAITING
 }
 
 /// Flushes, unless another process is at it, and finds somebody to merge when that is due.

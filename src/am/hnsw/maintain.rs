@@ -44,6 +44,8 @@ const BACKLOG_FREE: u64 = 128 * 1024;
 const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
+/// A graph of flat segments with less than one row in so many of the index is one that will soon be merged.
+const PASSING_SHARE: u64 = 4;
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
 
@@ -209,7 +211,12 @@ pub unsafe fn merge(
         Scope::Due(Lane::Large) | Scope::InMemory(_) | Scope::Share => 0,
     };
     let threads = helpers as usize + 1;
-    let job = JobHost { threads, is_in_memory, ..job };
+    let rows = |segments: &[SegmentEntry]| segments.iter().map(|entry| u64::from(entry.live())).sum::<u64>();
+    let is_passing = lane == Lane::Small && rows(&sources.segments) < rows(segments) / PASSING_SHARE;
+    let m = job.options.m;
+    let m = if is_passing { build::passing_m(job.space(), m) } else { m };
+    let options = BuildOptions { m, ..job.options };
+    let job = JobHost { threads, is_in_memory, options, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {
         Ok(done) => {

@@ -40,10 +40,18 @@ impl Limits {
         let varying = if self.is_varying { 2 * u64::from(entry.pages) * PAGE_SIZE as u64 } else { 0 };
         u64::from(entry.live()) * self.bytes_per_row + varying
     }
+
+    /// Rows of flat segments that are worth a graph.
+    fn graph_rows(&self) -> u64 {
+        let of_merge = GRAPH_ROWS * TIER_SEGMENTS as u64 / 2;
+        if self.bytes_max / self.bytes_per_row.max(1) < of_merge { GRAPH_ROWS_LASTING } else { GRAPH_ROWS }
+    }
 }
 
-/// Rows of flat segments that are worth a graph.
-pub const GRAPH_ROWS: u64 = 32_768;
+/// Rows of flat segments that are worth a graph, where memory holds enough such graphs for their merge.
+const GRAPH_ROWS: u64 = 16_384;
+/// The same where it does not, so that they stay as they are.
+const GRAPH_ROWS_LASTING: u64 = 32_768;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 48;
 /// Rows that the lowest tier's graphs have at least, but for those with fewer.
@@ -74,8 +82,9 @@ fn is_small(entry: &SegmentEntry) -> bool {
 
 fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
-    if backlog(segments) >= GRAPH_ROWS || flat.len() >= FLAT_SEGMENTS_MAX {
-        let share = if limits.is_share { GRAPH_ROWS * limits.bytes_per_row } else { u64::MAX };
+    let graph_rows = limits.graph_rows();
+    if backlog(segments) >= graph_rows || flat.len() >= FLAT_SEGMENTS_MAX {
+        let share = if limits.is_share { graph_rows * limits.bytes_per_row } else { u64::MAX };
         let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
         return merge(fitting(flat, &limits), super::Cause::Segments);
     }
@@ -181,13 +190,16 @@ mod tests {
 
     #[test]
     fn flat_segments_gather_until_they_are_worth_a_graph() {
-        let flats: Vec<SegmentEntry> = (1..=8).map(|at| entry(at, 4_000, 0, FLAT)).collect();
-        assert!(due_numbers(&flats, &ALL).is_empty());
-        let more: Vec<SegmentEntry> = (1..=9).map(|at| entry(at, 4_000, 0, FLAT)).collect();
-        assert_eq!(due_numbers(&more, &ALL).len(), 9);
+        let flats = |count| (1..=count).map(|at| entry(at, 4_000, 0, FLAT)).collect::<Vec<_>>();
+        assert!(due_numbers(&flats(4), &ALL).is_empty());
+        assert_eq!(due_numbers(&flats(5), &ALL).len(), 5);
         let share = Limits { is_share: true, ..ALL };
-        assert_eq!(due_numbers(&more, &share).len(), 8);
-        assert_eq!(backlog(&more), 36_000);
+        assert_eq!(due_numbers(&flats(5), &share).len(), 4);
+        assert_eq!(backlog(&flats(5)), 20_000);
+        // Memory for four graphs of the larger kind at once would hold less than half a tier of them.
+        let little = Limits { bytes_max: 60_000 * ALL.bytes_per_row, ..ALL };
+        assert!(due_numbers(&flats(8), &little).is_empty());
+        assert_eq!(due_numbers(&flats(9), &little).len(), 9);
         let tiny: Vec<SegmentEntry> = (1..=48).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 48);
     }

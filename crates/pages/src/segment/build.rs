@@ -140,6 +140,14 @@ pub fn node_plan(space: &Space, m: usize) -> NodePlan {
     NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
 
+/// The option `m` for a graph that will soon be merged with others: half of it, if nodes with half the neighbors are as
+/// exact and more of them fit a page, which is what it costs to write them.
+pub fn passing_m(space: &Space, m: usize) -> usize {
+    let (whole, half) = (node_plan(space, m), node_plan(space, m / 2));
+    let is_alike = half.is_inline() && half.own() == whole.own();
+    if is_alike && half.nodes_per_page() > whole.nodes_per_page() { m / 2 } else { m }
+}
+
 /// The shape of the nodes of a segment without lists.
 fn shape(space: &Space, options: &BuildOptions) -> NodePlan {
     let plan = node_plan(space, options.m);
