@@ -213,9 +213,11 @@ pub unsafe fn merge(
     let threads = helpers as usize + 1;
     let rows = |segments: &[SegmentEntry]| segments.iter().map(|entry| u64::from(entry.live())).sum::<u64>();
     let is_passing = lane == Lane::Small && rows(&sources.segments) < rows(segments) / PASSING_SHARE;
-    let m = job.options.m;
-    let m = if is_passing { build::passing_m(job.space(), m) } else { m };
-    let options = BuildOptions { m, ..job.options };
+    let navigator = match job.options.navigator {
+        Navigator::Graph if is_passing => Navigator::Passing,
+        navigator => navigator,
+    };
+    let options = BuildOptions { navigator, ..job.options };
     let job = JobHost { threads, is_in_memory, options, ..job };
     let slot = if lane == Lane::Small { Slot::Merge } else { Slot::Large };
     match job.run(slot, &sources, cause) {

@@ -28,6 +28,7 @@
 //! `threshold` that anything read so far names, but for entry points, is in `seen`, and not in `spare`; `results` and
 //! `late` hold measured elements that were not offered; an element is offered at most once.
 
+mod course;
 mod enter;
 mod graph;
 mod linear;
@@ -40,6 +41,7 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+pub use course::{Stop, course};
 pub use graph::{Graph, Hop, Measured};
 use linear::LinearPass;
 use order::{ByLower, entry, insert_ascending, key_of};

@@ -289,6 +289,47 @@ fn what_was_met_is_offered_in_order() {
     }
 }
 
+/// Estimates are exact here, so hops of a larger factor come after those of a smaller one.
+#[test]
+fn one_walk_ends_where_each_factor_would() {
+    let gammas = [1.0, 1.02, 1.1, 1.5, 4.0];
+    let (mut differ, mut missed) = (0, 0);
+    for seed in 0..60 {
+        let mut graph = line(4_000, seed, false);
+        // Few links, so that small factors miss some.
+        graph.links.iter_mut().enumerate().for_each(|(at, links)| {
+            let mut number = 0;
+            links.retain(|link| {
+                number += 1;
+                !(at as u32 ^ link).wrapping_mul(0x9E37_79B9).wrapping_add(number).is_multiple_of(3)
+            });
+        });
+        let mut stops: Vec<(Vec<f32>, u64)> = Vec::new();
+        course(&mut graph, &gammas, u32::MAX, &mut |stop| {
+            assert_eq!(stop.factor, stops.len());
+            stops.push((stop.nearest.to_vec(), stop.expansions));
+        })
+        .unwrap();
+        assert_eq!(stops.len(), gammas.len());
+        for (&gamma, (nearest, expansions)) in gammas.iter().zip(&stops) {
+            let effort = Effort::Adaptive { gamma, expansions_min: 0 };
+            let rules = Continuation { streaming: false, ..Default::default() };
+            let found = drain(&mut graph, effort, rules, FIRST_BATCH);
+            let keys: Vec<f32> = found.iter().map(|element| element.key).collect();
+            assert_eq!(&keys, nearest, "{gamma}, seed {seed}, {expansions} expansions");
+        }
+        differ += usize::from(stops[0].0 != stops[gammas.len() - 1].0);
+        assert!(stops.windows(2).all(|pair| pair[0].1 <= pair[1].1));
+        let first = stops[gammas.len() - 1].0[0];
+        let own = (0..4_000).find(|&id| graph.measured(id).key == first).unwrap();
+        course(&mut graph, &gammas[3..], own, &mut |stop| {
+            missed += usize::from(!stop.nearest.contains(&first));
+        })
+        .unwrap();
+    }
+    assert!(differ > 5 && missed == 120, "{differ} {missed}");
+}
+
 #[test]
 fn keys_keep_their_order_as_entries() {
     let keys = [-3.5f32, -0.0, 0.0, 1e-30, 1.0, 7.5, f32::INFINITY];

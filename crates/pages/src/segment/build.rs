@@ -6,7 +6,7 @@
 use ann::Metric;
 use ann::build::{BuildError, Control, FlatGraph, Params, Rows, Space as BuildSpace};
 
-use super::calibrate::{self, Reach, Truth};
+use super::calibrate::{self, Reach, Sampling, Truth};
 use super::encode::{EncodedNodes, Loader, byte_dim_min};
 use super::read::SegmentState;
 use super::stream::{ListBuilder, Listed, RowSort, Workers};
@@ -107,6 +107,9 @@ pub enum Navigator {
     /// A graph.
     #[default]
     Graph,
+    /// A graph that will soon be merged with others: what counts is what it costs to make. Its nodes may have half the
+    /// neighbors, and fewer searches tell how far to go.
+    Passing,
     /// Codes of all nodes, read in sequence: for up to some thousands of rows, which are written in a fraction of the
     /// time that a graph takes. Where nodes have no codes (L1, Jaccard, at most 64 dimensions, very long vectors) there
     /// is a graph all the same.
@@ -140,19 +143,22 @@ pub fn node_plan(space: &Space, m: usize) -> NodePlan {
     NodePlan::choose(space.element(), space.padded_dim(), 2 * m, space.has_estimates())
 }
 
-/// The option `m` for a graph that will soon be merged with others: half of it, if nodes with half the neighbors are as
-/// exact and more of them fit a page, which is what it costs to write them.
-pub fn passing_m(space: &Space, m: usize) -> usize {
+/// The shape of the nodes of a passing graph: with half the neighbors, if they are as exact then and more of them fit a
+/// page, which is what it costs to write them.
+fn passing_plan(space: &Space, m: usize) -> NodePlan {
     let (whole, half) = (node_plan(space, m), node_plan(space, m / 2));
     let is_alike = half.is_inline() && half.own() == whole.own();
-    if is_alike && half.nodes_per_page() > whole.nodes_per_page() { m / 2 } else { m }
+    if is_alike && half.nodes_per_page() > whole.nodes_per_page() { half } else { whole }
 }
 
 /// The shape of the nodes of a segment without lists.
 fn shape(space: &Space, options: &BuildOptions) -> NodePlan {
     let plan = node_plan(space, options.m);
-    let flat = if options.navigator == Navigator::Flat { plan.flat() } else { None };
-    flat.unwrap_or(plan)
+    match options.navigator {
+        Navigator::Flat => plan.flat().unwrap_or(plan),
+        Navigator::Passing => passing_plan(space, options.m),
+        Navigator::Graph | Navigator::Lists(_) => plan,
+    }
 }
 
 /// The shape of the nodes of a segment with lists, if `options` ask for them and rows of this space can have them.
@@ -257,17 +263,18 @@ fn whole(
 ) -> Result<Whole, BuildError> {
     let plan = shape(space, options);
     let mut nodes = loader.encode(space, plan, control)?;
-    let build_space = build_space(space);
+    let (build_space, sampling) = (build_space(space), Sampling::of(options.navigator));
     let (graph, calibration);
     if plan.is_flat() {
         let count = u32::try_from(nodes.count()).map_err(|_| BuildError::TooManyRows)?;
         graph = without_edges((0..count).collect());
-        let truth = calibrate::truth(space, &nodes, build_space, control)?;
+        let truth = calibrate::truth(space, &nodes, build_space, sampling, control)?;
         calibration = Calibration::Curve(calibrate::estimated(space, &nodes, &truth));
     } else {
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         graph = ann::build::build(&rows, build_space, &params(options, &plan, nodes.count()), control)?;
-        calibration = Calibration::Truth(calibrate::truth(space, &nodes, build_space, control)?);
+        let truth = calibrate::truth(space, &nodes, build_space, sampling, control)?;
+        calibration = Calibration::Truth(truth);
     }
     nodes.bytes = Vec::new();
     Ok(Whole { nodes, graph, calibration })

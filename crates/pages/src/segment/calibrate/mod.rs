@@ -14,23 +14,21 @@
 //! candidates are ranked exactly, because the builder's distances do not tell which are nearest, and the factors go on,
 //! because estimates do not either.
 
-use std::ops::Range;
+mod measure;
 
 use ann::Metric;
 use ann::build::{BuildError, Control, Rows, Space as BuildSpace, mix};
 use ann::recall::{self, Queries};
-use ann::search::{Continuation, Effort, Graph, Hop, Measured, Stream};
 use kernels::Encoding;
 
+use super::build::Navigator;
 use super::encode::{EncodedNodes, byte_dim_min};
-use super::read::{SegmentReader, SegmentState};
-use crate::error::PageError;
 use crate::format::router::{RouterView, write_code};
 use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
-use crate::pager::Pager;
 use crate::plan::{OwnCode, RouterPlan};
 use crate::row::{Element, Row, SparseRow, StoredSparse};
 use crate::space::{Query, SegmentQuery, Space};
+pub use measure::measure;
 
 /// Rows that are searched for; fewer when sparse vectors are longer than [`SAMPLE_BYTES`] on average, because the
 /// time of a search grows with them.
@@ -39,7 +37,8 @@ const SAMPLE_ROWS_MIN: usize = 8;
 const SAMPLE_BYTES: usize = 2000;
 /// The same for lists, whose candidates are all kept until the end.
 const SAMPLE_ROWS_LISTED: usize = 250;
-/// The same for flat segments, each of which is a small part of its index.
+/// The same for passing graphs and for flat segments, each of which is a small part of its index.
+const SAMPLE_ROWS_PASSING: usize = 125;
 const SAMPLE_ROWS_FLAT: usize = 50;
 /// Candidates per sample row that are ranked exactly: int8 distances alone confuse the last places.
 const TRUTH_CANDIDATES: usize = 40;
@@ -55,6 +54,8 @@ const LATE_SHARE: usize = 50;
 /// Factors that are tried, ascending; the search ends when nearly everything is found.
 const GAMMAS: [f32; CURVE_POINTS] =
     [1.0, 1.005, 1.01, 1.02, 1.03, 1.05, 1.07, 1.1, 1.14, 1.2, 1.27, 1.35, 1.5, 1.75, 2.2, 3.0];
+/// How many of them a sample is walked for at once: a walk goes as far as its last factor, needed or not.
+const WALKS: [usize; 9] = [6, 3, 1, 1, 1, 1, 1, 1, 1];
 /// Factors that are tried where these find less than a recall; that recall; and hops of a search, on average, that are
 /// too many to go on.
 const GAMMAS_WIDE: [f32; 12] = [5.0, 9.0, 18.0, 40.0, 100.0, 300.0, 1000.0, 4000.0, 2e4, 1e5, 1e6, GAMMA_MAX];
@@ -77,11 +78,31 @@ const REACH_ANSWERS: f32 = 4.0;
 const ENOUGH: f32 = 0.9995;
 const ENOUGH_IF_FLAT: f32 = 0.99;
 
+/// How many rows are searched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sampling {
+    /// As many as a segment deserves that will last.
+    Whole,
+    /// Fewer.
+    Passing,
+}
+
+impl Sampling {
+    /// What segments with such a navigator deserve.
+    pub fn of(navigator: Navigator) -> Self {
+        if navigator == Navigator::Passing { Self::Passing } else { Self::Whole }
+    }
+}
+
 /// The nodes to search for.
-fn sample(nodes: &EncodedNodes) -> Vec<u32> {
+fn sample(nodes: &EncodedNodes, sampling: Sampling) -> Vec<u32> {
     let vector_bytes =
         if nodes.plan.own() == OwnCode::Elsewhere { nodes.own.len() / nodes.count().max(1) } else { 0 };
-    let rows = if nodes.plan.is_flat() { SAMPLE_ROWS_FLAT } else { SAMPLE_ROWS };
+    let rows = match sampling {
+        _ if nodes.plan.is_flat() => SAMPLE_ROWS_FLAT,
+        Sampling::Passing => SAMPLE_ROWS_PASSING,
+        Sampling::Whole => SAMPLE_ROWS,
+    };
     let affordable = rows * SAMPLE_BYTES / vector_bytes.max(SAMPLE_BYTES);
     every(nodes, affordable.max(SAMPLE_ROWS_MIN))
 }
@@ -122,10 +143,11 @@ pub fn truth(
     space: &Space,
     nodes: &EncodedNodes,
     build_space: BuildSpace,
+    sampling: Sampling,
     control: &Control,
 ) -> Result<Vec<Truth>, BuildError> {
     let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
-    let sample = sample(nodes);
+    let sample = sample(nodes, sampling);
     let queries = sample_queries(space, nodes, &sample);
     truth_of(space, (nodes, &rows), build_space, (&sample, &queries), control)
 }
@@ -262,62 +284,6 @@ fn estimates(nodes: &EncodedNodes, query: &SegmentQuery, wanted: &[u32]) -> Vec<
     estimates[..wanted.len().min(plan.batch_lanes(0))].to_vec()
 }
 
-/// Measures the recall curve of a segment whose pages are written, and what it ends at if that is because searches
-/// take too many hops: where it ends for another reason, a larger factor would not find more.
-///
-/// `positions`: from input number to node id.
-///
-/// # Errors
-/// If a page can't be read.
-pub fn measure<P: Pager>(
-    pager: &P,
-    space: &Space,
-    state: &SegmentState,
-    nodes: &EncodedNodes,
-    truth: &[Truth],
-    positions: &[u32],
-) -> Result<(Vec<CurvePoint>, Option<Reach>), PageError> {
-    let mut samples = Vec::with_capacity(truth.len());
-    for sample in truth.iter().filter(|sample| sample.candidates.len() >= RESULTS) {
-        let Some(query) = row_query(space, nodes, sample.node) else { continue };
-        let query = SegmentReader::<P>::prepare(space, state, &query);
-        let bound = nearest(nodes, sample, &query)[RESULTS - 1].0;
-        samples.push((positions[sample.node as usize], query, bound));
-    }
-    let mut curve = Vec::with_capacity(CURVE_POINTS);
-    if samples.is_empty() {
-        return Ok((curve, None));
-    }
-    for gamma in GAMMAS.into_iter().chain(GAMMAS_WIDE) {
-        let (mut found, mut hops) = (0, 0);
-        for (id, query, bound) in &samples {
-            let graph = SegmentReader::new(pager, space, state, query);
-            let node = is_exact(&state.header).then_some(*id);
-            let mut graph = WithoutNode { graph, node, hops: 0 };
-            found += count_found(&mut graph, *id, gamma, *bound)?;
-            hops += graph.hops;
-            if hops > HOPS_MAX * samples.len() as u64 && !curve.is_empty() {
-                let reach = still_rising(&curve).filter(|_| !is_exact(&state.header));
-                let of_samples = |recall| Reach { recall, queries: samples.len() };
-                return Ok((curve, reach.map(of_samples)));
-            }
-        }
-        let recall = found as f32 / (samples.len() * RESULTS) as f32;
-        curve.push(CurvePoint { recall, gamma });
-        if is_enough(&curve) {
-            break;
-        }
-    }
-    Ok((curve, None))
-}
-
-/// The last recall of a curve that would go on rising: where many rows are equally far, some of them are never counted
-/// as found, and that is no recall that is missing.
-fn still_rising(curve: &[CurvePoint]) -> Option<f32> {
-    let [.., before, last] = curve else { return None };
-    (last.recall > before.recall + RISING).then_some(last.recall)
-}
-
 /// Whether a curve needs no further point.
 fn is_enough(curve: &[CurvePoint]) -> bool {
     if curve.len() >= GAMMAS.len() {
@@ -380,76 +346,9 @@ fn nearest(nodes: &EncodedNodes, sample: &Truth, query: &SegmentQuery) -> Vec<(f
     keys
 }
 
-/// A segment without one of its nodes, so that a sample row is as new to it as a query is: the node's own neighbors,
-/// which are most of the answer, must be found by other ways.
-struct WithoutNode<'a, P> {
-    graph: SegmentReader<'a, P>,
-    /// None: all nodes are there.
-    node: Option<u32>,
-    /// Nodes that were expanded.
-    hops: u64,
-}
-
 /// Whether hops learn exact distances of all neighbors.
 fn is_exact(header: &SegmentHeader) -> bool {
     header.inline == 0 || header.encoding == OwnCode::Bits.number()
-}
-
-impl<P: Pager> Graph for WithoutNode<'_, P> {
-    type Error = PageError;
-
-    fn element_count(&self) -> u32 {
-        self.graph.element_count()
-    }
-
-    fn routers(&self) -> Range<u32> {
-        self.graph.routers()
-    }
-
-    fn rejects(&self) -> bool {
-        self.graph.rejects()
-    }
-
-    fn expand(&mut self, id: u32, hop: &mut Hop<'_>) -> Result<(), PageError> {
-        self.hops += 1;
-        self.graph.expand(id, hop)?;
-        hop.candidates.retain(|candidate| Some(candidate.1) != self.node);
-        hop.measured.retain(|element| Some(element.id) != self.node);
-        Ok(())
-    }
-
-    fn prefetch(&self, id: u32) {
-        self.graph.prefetch(id);
-    }
-
-    fn measure_all(&mut self, visit: &mut dyn FnMut(Measured)) -> Result<(), PageError> {
-        let node = self.node;
-        self.graph.measure_all(&mut |element| {
-            if Some(element.id) != node {
-                visit(element);
-            }
-        })
-    }
-}
-
-fn count_found<P: Pager>(
-    graph: &mut WithoutNode<'_, P>,
-    own_id: u32,
-    gamma: f32,
-    bound: f32,
-) -> Result<usize, PageError> {
-    let rules = Continuation { streaming: false, ..Continuation::default() };
-    let mut stream = Stream::new(Effort::Adaptive { gamma, expansions_min: 0 }, rules);
-    let (mut offered, mut found) = (0, 0);
-    while offered < RESULTS {
-        let Some(element) = stream.next(graph)? else { break };
-        if element.id == own_id {
-            continue;
-        }
-        offered += 1;
-        found += usize::from(element.key <= bound);
-    }
-    Ok(found)
 }
 
 /// Stores the curve of the lists in a header.
