@@ -57,7 +57,7 @@ const FLAT_SEGMENTS_MAX: usize = 48;
 /// Rows that the lowest tier's graphs have at least, but for those with fewer.
 const TIER_ROWS: u64 = 1024;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
-const TIER_SEGMENTS: usize = 6;
+const TIER_SEGMENTS: usize = 8;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 

@@ -28,7 +28,7 @@ use crate::plan::OwnCode;
 use crate::space::{Query, SegmentQuery, Space};
 
 /// Share of the allowed misses that is aimed at in a union of several graphs.
-const MISSES_OF_PARTS: f32 = 0.55;
+const MISSES_OF_PARTS: f32 = 0.5;
 
 /// Misses that lists of a segment with hardly a share of the rows are allowed, against those of one that has them all.
 const MISSES_OF_SHARES: f32 = 2.0;
