@@ -151,8 +151,9 @@ pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes, is_logged: bool) {
 }
 
 /// Asks the processor to load bytes of a page. Of a block that no hint is known for, the hint is looked up, which the
-/// reading of it is then spared; and if it is in no buffer, the file system is asked to read it. A stale hint costs
-/// nothing but the wasted load.
+/// reading of it is then spared; and if it is in no buffer, the file system is asked to read it. Not for temporary
+/// relations, for which no hints are kept, nor where `effective_io_concurrency` is 0. A stale hint costs nothing but the
+/// wasted load.
 ///
 /// # Safety
 /// As [`read_shared`].
@@ -165,9 +166,15 @@ pub unsafe fn prefetch(
 ) {
     let mut hint = hints.get(block);
     if hint == NO_HINT {
-        // SAFETY: the relation is open and the block exists, by the contract.
-        let found = unsafe { pg_sys::PrefetchBuffer(relation, pg_sys::ForkNumber::MAIN_FORKNUM, block) };
-        hint = found.recent_buffer;
+        // SAFETY: the relation is open and the block exists, by the contract; a plain setting.
+        hint = unsafe {
+            let is_local =
+                (*(*relation).rd_rel).relpersistence == pg_sys::RELPERSISTENCE_TEMP as std::ffi::c_char;
+            if is_local || pg_sys::effective_io_concurrency == 0 {
+                return;
+            }
+            pg_sys::PrefetchBuffer(relation, pg_sys::ForkNumber::MAIN_FORKNUM, block).recent_buffer
+        };
         hints.set(block, hint);
     }
     if hint > NO_HINT && hint <= shared_buffers() {

@@ -26,6 +26,7 @@ pub struct RelationPager<'r> {
     hints: &'r BufferHints,
     accesses: Cell<u32>,
     stop: Option<Stop<'r>>,
+    has_prefetch: bool,
 }
 
 /// Says whether to give up.
@@ -35,12 +36,17 @@ impl<'r> RelationPager<'r> {
     /// # Safety
     /// `relation` is open and locked for as long as the pager lives, and this is the backend's main thread.
     pub unsafe fn new(relation: pg_sys::Relation, hints: &'r BufferHints) -> Self {
-        Self { relation, hints, accesses: Cell::new(0), stop: None }
+        Self { relation, hints, accesses: Cell::new(0), stop: None, has_prefetch: true }
     }
 
     /// Reading asks `stop` now and then, and ends with [`Problem::Stopped`] when it says so.
     pub fn with_stop(self, stop: Option<Stop<'r>>) -> Self {
         Self { stop, ..self }
+    }
+
+    /// Pages are not asked for before they are read, so that each that is read once counts for the cost-based delay.
+    pub fn without_prefetch(self) -> Self {
+        Self { has_prefetch: false, ..self }
     }
 
     /// Checks that `block` is in the file, whose length is asked for only when it seems to be exceeded.
@@ -112,7 +118,7 @@ impl Pager for RelationPager<'_> {
 
     #[inline]
     fn prefetch(&self, block: BlockNumber, offset: usize, length: usize) {
-        if block < self.hints.blocks.get() {
+        if self.has_prefetch && block < self.hints.blocks.get() {
             // SAFETY: the relation is open, by the contract of `new`; the block was in the file when its length was
             // asked for.
             unsafe { buffer::prefetch(self.relation, block, self.hints, (offset, length)) }

@@ -47,6 +47,8 @@ impl PendingEntry {
 pub struct Backlog {
     /// Pages of all chains.
     pub pages: u64,
+    /// The same without those that stripes have only begun, but for one.
+    pub filled: u64,
     /// See [`Meta::pending_since`].
     pub since: u64,
 }
@@ -96,7 +98,9 @@ pub fn append<P: Pager>(
         }
         meta.store(change.page(0)?);
         change.commit();
-        return Ok(Some(Backlog { pages: meta.pending_pages(), since: meta.pending_since }));
+        let (pages, begun) = (meta.pending_pages(), meta.open().count() as u64);
+        let filled = pages.saturating_sub(begun.saturating_sub(1));
+        return Ok(Some(Backlog { pages, filled, since: meta.pending_since }));
     }
 }
 

@@ -80,10 +80,9 @@ unsafe fn insert(
     unsafe {
         let limits = pending_limits(index);
         let cause = match backlog {
+            Some(Backlog { filled, .. }) if filled * rows_per_page < least_flush(&open) => return Ok(()),
             Some(Backlog { pages, .. }) if pages * PAGE_SIZE as u64 > limits.bytes => Cause::Size,
-            Some(Backlog { pages, .. })
-                if limits.rows > 0 && pages * rows_per_page >= limits.rows.max(least_flush(&open)) =>
-            {
+            Some(Backlog { filled, .. }) if limits.rows > 0 && filled * rows_per_page >= limits.rows => {
                 Cause::Count
             }
             _ if is_old(limits.age_ms * 1000) => Cause::Age,

@@ -44,8 +44,6 @@ const BACKLOG_FREE: u64 = 128 * 1024;
 const BACKLOG_RANGE: f64 = 128.0 * 1024.0;
 /// How often a writer looks whether it must wait any longer.
 const WAIT_TURN: Duration = Duration::from_millis(5);
-/// A graph of flat segments with less than one row in so many of the index is one that will soon be merged.
-const PASSING_SHARE: u64 = 4;
 /// Places in the manifest that a flush leaves to merges.
 const PLACES_LEFT: usize = 4;
 
@@ -211,10 +209,10 @@ pub unsafe fn merge(
         Scope::Due(Lane::Large) | Scope::InMemory(_) | Scope::Share => 0,
     };
     let threads = helpers as usize + 1;
-    let rows = |segments: &[SegmentEntry]| segments.iter().map(|entry| u64::from(entry.live())).sum::<u64>();
-    let is_passing = lane == Lane::Small && rows(&sources.segments) < rows(segments) / PASSING_SHARE;
     let navigator = match job.options.navigator {
-        Navigator::Graph if is_passing => Navigator::Passing,
+        Navigator::Graph if !is_all && maintain::is_passing(&sources, segments, &limits) => {
+            Navigator::Passing
+        }
         navigator => navigator,
     };
     let options = BuildOptions { navigator, ..job.options };
@@ -301,9 +299,11 @@ fn build_options(meta: &Meta, navigator: Navigator) -> BuildOptions {
 
 /// What memory allows in one job.
 fn limits(space: &Space, options: &BuildOptions) -> Limits {
+    let (bytes_max, bytes_per_row) = (guc::maintenance_memory(), build::bytes_per_row(space, options));
     Limits {
-        bytes_max: guc::maintenance_memory(),
-        bytes_per_row: build::bytes_per_row(space, options),
+        bytes_max,
+        bytes_per_row,
+        graph_rows: maintain::graph_rows(bytes_max, bytes_per_row),
         is_varying: space.element() == Element::Sparse,
         is_share: false,
         is_strict: false,

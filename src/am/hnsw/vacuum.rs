@@ -65,7 +65,7 @@ unsafe fn bulk_delete(
     // Without hints every page counts for the cost-based delay. Nothing but the meta page is read before the lock.
     let hints = BufferHints::default();
     // SAFETY: the index is open, by the callback's contract.
-    let pager = unsafe { RelationPager::new(index, &hints) };
+    let pager = unsafe { RelationPager::new(index, &hints) }.without_prefetch();
     let mut pass = BulkDelete::default();
     loop {
         // SAFETY: as above; no buffer is locked between steps.

@@ -2,7 +2,9 @@
 //!
 //! A search with a factor ends where the best key that waits exceeds the bound times that factor. Up to there it is the
 //! walk that a larger factor takes: what the admission threshold of one has and that of the other has not, neither has
-//! expanded by then. So one walk with the largest factor passes the places where all others end.
+//! expanded by then. So one walk with the largest threshold passes the places where all others end. Elements are taken
+//! ahead by the factor that is due, as its own search would; what one before it took otherwise changes the order of
+//! hops, not how far they go.
 
 use super::order::insert_ascending;
 use super::{Continuation, Effort, Graph, Stream, Visited};
@@ -38,7 +40,7 @@ pub fn course<G: Graph>(
             let expansions = stream.expansions();
             at_stop(Stop { factor, nearest: &stream.nearest, expansions });
             factor += 1;
-        } else if let Some(id) = stream.take_nearest(graph, bound * gamma) {
+        } else if let Some(id) = stream.take_nearest(graph, bound * gammas[factor]) {
             stream.expand_but(graph, id, left_out)?;
         }
     }

@@ -25,6 +25,8 @@ pub struct Limits {
     pub bytes_max: u64,
     /// What a row takes of it, but for vectors whose length varies.
     pub bytes_per_row: u64,
+    /// Rows of flat segments that are worth a graph: see [`graph_rows`].
+    pub graph_rows: u64,
     /// Whether vectors vary in length: then they are counted by the pages of their segment.
     pub is_varying: bool,
     /// Whether a writer does it, who has other things to do.
@@ -40,24 +42,38 @@ impl Limits {
         let varying = if self.is_varying { 2 * u64::from(entry.pages) * PAGE_SIZE as u64 } else { 0 };
         u64::from(entry.live()) * self.bytes_per_row + varying
     }
-
-    /// Rows of flat segments that are worth a graph.
-    fn graph_rows(&self) -> u64 {
-        let of_merge = GRAPH_ROWS * TIER_SEGMENTS as u64 / 2;
-        if self.bytes_max / self.bytes_per_row.max(1) < of_merge { GRAPH_ROWS_LASTING } else { GRAPH_ROWS }
-    }
 }
 
-/// Rows of flat segments that are worth a graph, where memory holds enough such graphs for their merge.
+/// Rows of flat segments that are worth a graph, for merges that may take `bytes_max`, and so much a row: with memory
+/// for a merge of half a tier of graphs twice as large they are merged early, else late, because they may stay.
+pub fn graph_rows(bytes_max: u64, bytes_per_row: u64) -> u64 {
+    let of_merge = 2 * GRAPH_ROWS * TIER_MERGED_MIN as u64;
+    if bytes_max / bytes_per_row.max(1) < of_merge { GRAPH_ROWS_LASTING } else { GRAPH_ROWS }
+}
+
+/// Whether what a merge makes of these sources, which are some of the `segments`, will soon be merged with others.
+pub fn is_passing(sources: &Sources, segments: &[SegmentEntry], limits: &Limits) -> bool {
+    let rows = |segments: &[SegmentEntry]| segments.iter().map(|entry| u64::from(entry.live())).sum::<u64>();
+    limits.graph_rows < GRAPH_ROWS_LASTING
+        && sources.segments.iter().all(SegmentEntry::is_flat)
+        && rows(&sources.segments) < rows(segments) / PASSING_SHARE
+}
+
+/// Rows of flat segments that are worth a graph which will be merged with others.
 const GRAPH_ROWS: u64 = 16_384;
-/// The same where it does not, so that they stay as they are.
+/// The same of a graph that may stay.
 const GRAPH_ROWS_LASTING: u64 = 32_768;
+/// A graph of less than one row in so many of the index is a passing one.
+const PASSING_SHARE: u64 = 4;
 /// Flat segments at which they are merged whatever their rows.
 const FLAT_SEGMENTS_MAX: usize = 48;
 /// Rows that the lowest tier's graphs have at least, but for those with fewer.
 const TIER_ROWS: u64 = 1024;
 /// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
 const TIER_SEGMENTS: usize = 8;
+/// The least of a tier that are worth a merge when memory does not hold all: fewer would only write rows again and
+/// again.
+const TIER_MERGED_MIN: usize = TIER_SEGMENTS / 2;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 
@@ -82,9 +98,14 @@ fn is_small(entry: &SegmentEntry) -> bool {
 
 fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
-    let graph_rows = limits.graph_rows();
+    let graph_rows = limits.graph_rows;
     if backlog(segments) >= graph_rows || flat.len() >= FLAT_SEGMENTS_MAX {
-        let share = if limits.is_share { graph_rows * limits.bytes_per_row } else { u64::MAX };
+        let share = match limits.is_share {
+            true => graph_rows * limits.bytes_per_row,
+            // So that enough of them can be merged.
+            false if graph_rows < GRAPH_ROWS_LASTING => limits.bytes_max / TIER_MERGED_MIN as u64,
+            false => u64::MAX,
+        };
         let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
         return merge(fitting(flat, &limits), super::Cause::Segments);
     }
@@ -120,8 +141,7 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
         if tier.len() >= TIER_SEGMENTS {
             let chosen = fitting(tier.to_vec(), limits);
-            // Memory that holds few of them would only write rows again and again.
-            if chosen.len() >= TIER_SEGMENTS / 2 {
+            if chosen.len() >= TIER_MERGED_MIN {
                 return merge(chosen, super::Cause::Segments);
             }
         }
@@ -177,6 +197,7 @@ mod tests {
     const ALL: Limits = Limits {
         bytes_max: u64::MAX,
         bytes_per_row: 100,
+        graph_rows: GRAPH_ROWS,
         is_varying: false,
         is_share: false,
         is_strict: false,
@@ -196,12 +217,28 @@ mod tests {
         let share = Limits { is_share: true, ..ALL };
         assert_eq!(due_numbers(&flats(5), &share).len(), 4);
         assert_eq!(backlog(&flats(5)), 20_000);
-        // Memory for four graphs of the larger kind at once would hold less than half a tier of them.
-        let little = Limits { bytes_max: 60_000 * ALL.bytes_per_row, ..ALL };
+        let little = Limits { graph_rows: GRAPH_ROWS_LASTING, ..ALL };
         assert!(due_numbers(&flats(8), &little).is_empty());
         assert_eq!(due_numbers(&flats(9), &little).len(), 9);
+        // Four graphs of what is taken at once fit.
+        let limits = Limits { bytes_max: 131_072 * ALL.bytes_per_row, ..ALL };
+        assert_eq!(due_numbers(&flats(30), &limits).len(), 8);
         let tiny: Vec<SegmentEntry> = (1..=48).map(|at| entry(at, 10, 0, FLAT)).collect();
         assert_eq!(due_numbers(&tiny, &ALL).len(), 48);
+    }
+
+    /// Where graphs may stay as they are, none is a passing one.
+    #[test]
+    fn only_small_graphs_that_can_be_merged_are_passing() {
+        assert_eq!([131_071, 131_072].map(|rows| graph_rows(rows * 2_880, 2_880)), [32_768, 16_384]);
+        let mut segments: Vec<SegmentEntry> = (1..=5).map(|at| entry(at, 4_000, 0, FLAT)).collect();
+        let sources = Sources { chains: Vec::new(), segments: segments.clone() };
+        assert!(!is_passing(&sources, &segments, &ALL));
+        segments.push(entry(9, 70_000, 0, GRAPH));
+        assert!(is_passing(&sources, &segments, &ALL));
+        assert!(!is_passing(&sources, &segments, &Limits { graph_rows: GRAPH_ROWS_LASTING, ..ALL }));
+        let graph = Sources { chains: Vec::new(), segments: vec![entry(7, 2_000, 500, GRAPH)] };
+        assert!(!is_passing(&graph, &segments, &ALL));
     }
 
     #[test]

@@ -27,8 +27,10 @@ use crate::pager::Pager;
 use crate::plan::OwnCode;
 use crate::space::{Query, SegmentQuery, Space};
 
-/// Share of the allowed misses that is aimed at in a union of several graphs.
+/// Share of the allowed misses that is aimed at in a union of several graphs, when those beside the largest have this
+/// share of the nodes; more of the misses where they have less.
 const MISSES_OF_PARTS: f32 = 0.5;
+const PARTED: f32 = 0.25;
 
 /// Misses that lists of a segment with hardly a share of the rows are allowed, against those of one that has them all.
 const MISSES_OF_SHARES: f32 = 2.0;
@@ -183,7 +185,12 @@ impl UnionQuery {
     /// The stopping factor for a recall target: the mean of the segments' own, weighted by their nodes. What each part
     /// has of an answer is less connected than a whole answer is, so of several graphs fewer misses are allowed.
     pub fn gamma(&self, segments: &[SegmentState], target: f32) -> f32 {
-        let target = if self.graphs > 1 { 1.0 - (1.0 - target) * MISSES_OF_PARTS } else { target };
+        let nodes = |member: &Member| segments[member.segment].header.nodes as f32;
+        let of_graphs: f32 = self.members[..self.graphs].iter().map(nodes).sum();
+        let largest = self.members.first().map_or(0.0, nodes);
+        let parted = ((1.0 - largest / of_graphs.max(1.0)) / PARTED).clamp(0.0, 1.0);
+        let parted = if self.graphs > 1 { parted } else { 0.0 };
+        let target = 1.0 - (1.0 - target) * (1.0 - parted * (1.0 - MISSES_OF_PARTS));
         let sum: f64 = self
             .members
             .iter()
