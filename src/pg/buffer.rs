@@ -152,8 +152,8 @@ pub unsafe fn fill(buffer: pg_sys::Buffer, page: &PageBytes, is_logged: bool) {
 
 /// Asks the processor to load bytes of a page. Of a block that no hint is known for, the hint is looked up, which the
 /// reading of it is then spared; and if it is in no buffer, the file system is asked to read it. Not for temporary
-/// relations, for which no hints are kept, nor where `effective_io_concurrency` is 0. A stale hint costs nothing but the
-/// wasted load.
+/// relations, for which no hints are kept, nor where `effective_io_concurrency` is 0. A stale hint costs nothing but
+/// the wasted load.
 ///
 /// # Safety
 /// As [`read_shared`].

@@ -29,7 +29,7 @@ use crate::space::{Query, SegmentQuery, Space};
 
 /// Share of the allowed misses that is aimed at in a union of several graphs, when those beside the largest have this
 /// share of the nodes; more of the misses where they have less.
-const MISSES_OF_PARTS: f32 = 0.5;
+const MISSES_OF_PARTS: f32 = 0.4;
 const PARTED: f32 = 0.25;
 
 /// Misses that lists of a segment with hardly a share of the rows are allowed, against those of one that has them all.
