@@ -88,9 +88,6 @@ is($node->safe_psql('postgres', $kinds), $due, 'nothing is merged');
 $node->safe_psql('postgres', "SET maintenance_work_mem = '4MB'; SELECT proxima.merge('items_v')");
 is($node->safe_psql('postgres', $kinds), $METHOD eq 'ivf' ? 'lists' : 'graph', 'everything is merged');
 is_whole($node, $dim, 'merged');
-# With so little memory lists are calibrated on rows of the first batch alone, which may come from one place.
-cmp_ok(recall($node, '<->', $dim, 200), '>=', $METHOD eq 'ivf' ? 0.9 : 0.95, 'merged: recall');
-$node->safe_psql('postgres', "SET maintenance_work_mem = '64MB'; REINDEX INDEX items_v");
-cmp_ok(recall($node, '<->', $dim, 200), '>=', 0.95, 'built again with more memory: recall');
+cmp_ok(recall($node, '<->', $dim, 200), '>=', 0.95, 'merged: recall');
 $node->stop;
 done_testing();

@@ -9,6 +9,7 @@
 
 use std::collections::TryReserveError;
 
+use ann::build::mix;
 use kernels::Kernels;
 use quant::rabitq::{Reconstruction, with_lost};
 
@@ -299,7 +300,7 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         Ok(entries)
     }
 
-    /// Reads the live rows of one in `step` nodes, and if it is one, those without a place; else no more than a few of
+    /// Reads the live rows of about one in `step` nodes, and if it is one, those without a place; else no more than a few of
     /// a node. No page is held while rows are handed on, which may be in the middle of a node: it may have any number.
     fn load_segment<P: Pager>(
         &mut self,
@@ -316,7 +317,8 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
             let mut id = pages.next();
             held.clear();
             let is_page = pages.next_page(&mut |node, own| {
-                if id.is_multiple_of(step) {
+                // By chance: rows may come in turns.
+                if mix(u64::from(id), 0).is_multiple_of(u64::from(step)) {
                     held.push((*node, own.to_vec()));
                 }
                 id += 1;
