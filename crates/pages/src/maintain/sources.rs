@@ -300,7 +300,7 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         Ok(entries)
     }
 
-    /// Reads the live rows of about one in `step` nodes, and if it is one, those without a place; else few of a node. No
+    /// Reads the live rows of about one in `step` nodes; if it is one, those without a place, else few a node. No
     /// page is held while rows are handed on, which may be in the middle of a node: it may have any number.
     fn load_segment<P: Pager>(
         &mut self,
