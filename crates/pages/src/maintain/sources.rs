@@ -9,7 +9,6 @@
 
 use std::collections::TryReserveError;
 
-use ann::build::mix;
 use kernels::Kernels;
 use quant::rabitq::{Reconstruction, with_lost};
 
@@ -25,6 +24,7 @@ use crate::row::{Row, SparseRow, StoredSparse};
 use crate::segment::SegmentState;
 use crate::segment::encode::Loader;
 use crate::segment::nodes::NodePages;
+use crate::segment::sampled::Sampled;
 use crate::space::{self, Space};
 use crate::tids::HeapTid;
 use crate::{pending, tids};
@@ -300,7 +300,7 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         Ok(entries)
     }
 
-    /// Reads the live rows of about one in `step` nodes; if it is one, those without a place, else few a node. No
+    /// Reads the live rows of one in `step` nodes; if it is one, those without a place, else few a node. No
     /// page is held while rows are handed on, which may be in the middle of a node: it may have any number.
     fn load_segment<P: Pager>(
         &mut self,
@@ -313,12 +313,12 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         let rows_max = if step == 1 { usize::MAX } else { SAMPLED_OF_NODE };
         let mut pages = NodePages::new(pager, self.space, state);
         let mut held: Vec<(NodeHeader, Vec<u8>)> = Vec::new();
+        let sampled = Sampled::new(step as usize, 0);
         loop {
             let mut id = pages.next();
             held.clear();
             let is_page = pages.next_page(&mut |node, own| {
-                // By chance: rows may come in turns.
-                if mix(u64::from(id), 0).is_multiple_of(u64::from(step)) {
+                if sampled.has(id) {
                     held.push((*node, own.to_vec()));
                 }
                 id += 1;

@@ -4,6 +4,7 @@
 //! whose rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found
 //! as rows of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 use kernels::Kernels;
@@ -20,6 +21,29 @@ use crate::space::SegmentQuery;
 /// Lists whose distances are looked at: so many for each that is to be read, and besides.
 const MEASURED: usize = 2;
 const MEASURED_MIN: usize = 16;
+
+/// Lists by their distance to a query. Few searches read more than the nearest, so the others are put in order when the
+/// first of them is asked for.
+pub(crate) struct ListOrder {
+    near: Vec<u32>,
+    /// The others with their keys, in no order.
+    far: Vec<(f32, u32)>,
+    /// Their numbers, in order.
+    far_numbers: OnceCell<Vec<u32>>,
+}
+
+impl ListOrder {
+    /// The list that so many are before.
+    pub(crate) fn get(&self, before: usize) -> Option<u32> {
+        let Some(before) = before.checked_sub(self.near.len()) else { return self.near.get(before).copied() };
+        self.far_numbers.get_or_init(|| numbers_by_key(self.far.clone())).get(before).copied()
+    }
+}
+
+fn numbers_by_key(mut keys: Vec<(f32, u32)>) -> Vec<u32> {
+    keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    keys.into_iter().map(|(_, list)| list).collect()
+}
 
 /// The lists of one segment.
 pub(crate) struct Lists<'a, P> {
@@ -74,22 +98,20 @@ impl<'a, P: Pager> Lists<'a, P> {
     ///
     /// # Errors
     /// If a page is damaged.
-    pub(crate) fn by_distance(&self, query: &SegmentQuery, wanted: usize) -> Result<Vec<u32>, PageError> {
+    pub(crate) fn by_distance(&self, query: &SegmentQuery, wanted: usize) -> Result<ListOrder, PageError> {
         let mut keys = self.estimates(query)?;
         let measured = wanted.saturating_mul(MEASURED).saturating_add(MEASURED_MIN).min(keys.len());
         if measured < keys.len() {
             keys.select_nth_unstable_by(measured, |a, b| a.0.total_cmp(&b.0));
         }
-        let (near, far) = keys.split_at_mut(measured);
-        for (key, list) in near.iter_mut() {
+        let far = keys.split_off(measured);
+        for (key, list) in &mut keys {
             *key = self.with_list(*list, |node, _| {
                 let own = node.header();
                 query.measure(node.own(), own.scale, own.error).key
             })?;
         }
-        near.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        far.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        Ok(keys.into_iter().map(|(_, list)| list).collect())
+        Ok(ListOrder { near: numbers_by_key(keys), far, far_numbers: OnceCell::new() })
     }
 
     /// The estimated keys of all lists.

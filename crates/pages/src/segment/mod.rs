@@ -6,6 +6,7 @@ pub mod encode;
 pub(crate) mod lists;
 pub mod nodes;
 pub mod read;
+pub(crate) mod sampled;
 pub mod stream;
 pub mod union;
 pub mod vectors;

@@ -20,7 +20,7 @@ use std::ops::Range;
 use ann::search::{Graph, Hop, Measured};
 
 use super::calibrate::{gamma_for, lists_for};
-use super::lists::Lists;
+use super::lists::{ListOrder, Lists};
 use super::read::{SegmentReader, SegmentState};
 use crate::error::PageError;
 use crate::pager::Pager;
@@ -48,8 +48,7 @@ pub struct UnionQuery {
     lists_end: u32,
     /// Behind the lists that are due.
     lists_due: u32,
-    /// The turns of the lists, when several members have some: the member, and how many of its lists come before.
-    turns: Vec<(u32, u32)>,
+    turns: Turns,
     rejects: bool,
 }
 
@@ -72,7 +71,7 @@ struct MemberLists {
     /// How many are due.
     due: u32,
     /// All of them, nearest first, once that was found out.
-    order: OnceCell<Vec<u32>>,
+    order: OnceCell<ListOrder>,
 }
 
 /// How many lists are due in segments that have them.
@@ -135,7 +134,7 @@ impl UnionQuery {
         let rejects = group.iter().any(|&at| segments[at].plan.is_inline());
         let due: u32 = members.iter().filter_map(|member| Some(member.lists.as_ref()?.due)).sum();
         let (lists_end, lists_due) = (first_router, flat_end + due);
-        let turns = turns_of(&members, segments);
+        let turns = Turns::of(&members, segments);
         let queries = queries.prepared;
         Self {
             members,
@@ -153,11 +152,8 @@ impl UnionQuery {
 
     /// The member that has the list whose turn is `id`, and how many of its lists come before.
     fn locate_list(&self, id: u32) -> (&Member, u32) {
-        let at = id - self.flat_end;
-        match self.turns.get(at as usize) {
-            Some(&(member, before)) => (&self.members[member as usize], before),
-            None => (&self.members[self.members.len() - 1], at),
-        }
+        let (member, before) = self.turns.get((id - self.flat_end) as usize);
+        (&self.members[member as usize], before)
     }
 
     /// The member that has this id, which is no list, and the id in its own numbers.
@@ -249,22 +245,46 @@ fn due_lists(segments: &[SegmentState], segment: &SegmentState, probes: Probes) 
     due.clamp(1, header.lists)
 }
 
-/// The turns of several members' lists: those that are due first, as large a share of each at any time.
-fn turns_of(members: &[Member], segments: &[SegmentState]) -> Vec<(u32, u32)> {
-    let of_member = |(at, member): (usize, &Member)| {
-        let due = member.lists.as_ref()?.due;
-        Some((at as u32, due, segments[member.segment].header.lists))
-    };
-    let with_lists: Vec<(u32, u32, u32)> = members.iter().enumerate().filter_map(of_member).collect();
-    if with_lists.len() < 2 {
-        return Vec::new();
+/// The turns of the members' lists: as large a share of each at any time. Those that are due come first, and whoever
+/// reads no more does not pay for the order of the others.
+struct Turns {
+    /// By member that has lists: its number, how many of them are due, and how many there are.
+    members: Vec<(u32, u32, u32)>,
+    /// The member, and how many of its lists come before; empty with one member.
+    due: Vec<(u32, u32)>,
+    others: OnceCell<Vec<(u32, u32)>>,
+}
+
+impl Turns {
+    fn of(members: &[Member], segments: &[SegmentState]) -> Self {
+        let of_member = |(at, member): (usize, &Member)| {
+            let due = member.lists.as_ref()?.due;
+            Some((at as u32, due, segments[member.segment].header.lists))
+        };
+        let members: Vec<(u32, u32, u32)> = members.iter().enumerate().filter_map(of_member).collect();
+        let due = if members.len() > 1 { in_turns(&members, |due, _| 0..due) } else { Vec::new() };
+        Self { members, due, others: OnceCell::new() }
     }
-    let mut turns: Vec<(f64, u32, u32)> = with_lists
-        .into_iter()
-        .flat_map(|(member, due, count)| {
-            (0..count).map(move |before| (f64::from(before) / f64::from(due), member, before))
-        })
-        .collect();
+
+    /// The member whose list has this turn, and how many of its lists come before.
+    fn get(&self, turn: usize) -> (u32, u32) {
+        match (self.members.as_slice(), self.due.get(turn)) {
+            (&[(member, _, _)], _) => (member, turn as u32),
+            (_, Some(&due)) => due,
+            (members, None) => {
+                let others = self.others.get_or_init(|| in_turns(members, |due, count| due..count));
+                others.get(turn - self.due.len()).copied().unwrap_or_default()
+            }
+        }
+    }
+}
+
+/// These of each member's lists, given how many are due and how many there are, in turns.
+fn in_turns(members: &[(u32, u32, u32)], lists: impl Fn(u32, u32) -> Range<u32>) -> Vec<(u32, u32)> {
+    let of_member = |&(member, due, count): &(u32, u32, u32)| {
+        lists(due, count).map(move |before| (f64::from(before) / f64::from(due), member, before))
+    };
+    let mut turns: Vec<(f64, u32, u32)> = members.iter().flat_map(of_member).collect();
     turns.sort_by(|a, b| a.0.total_cmp(&b.0));
     turns.into_iter().map(|(_, member, before)| (member, before)).collect()
 }
@@ -331,7 +351,7 @@ impl<'a, P: Pager> Union<'a, P> {
             let _ = lists.order.set(order);
         }
         let list = lists.order.get().and_then(|order| order.get(before as usize));
-        Ok((member, nodes + list.copied().unwrap_or(before)))
+        Ok((member, nodes + list.unwrap_or(before)))
     }
 }
 

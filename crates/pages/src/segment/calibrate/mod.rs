@@ -17,12 +17,13 @@
 mod measure;
 
 use ann::Metric;
-use ann::build::{BuildError, Control, Rows, Space as BuildSpace, mix};
+use ann::build::{BuildError, Control, Rows, Space as BuildSpace};
 use ann::recall::{self, Queries};
 use kernels::Encoding;
 
 use super::build::Navigator;
 use super::encode::{EncodedNodes, byte_dim_min};
+use super::sampled::Sampled;
 use crate::format::router::{RouterView, write_code};
 use crate::format::segment::{CURVE_POINTS, CurvePoint, SegmentHeader};
 use crate::plan::{OwnCode, RouterPlan};
@@ -112,12 +113,10 @@ pub fn sample_of_lists(nodes: &EncodedNodes) -> Vec<u32> {
     every(nodes, SAMPLE_ROWS_LISTED)
 }
 
-/// At most `rows` of the nodes, one of each of as many even stretches: a random one, because rows may come in turns.
+/// At most `rows` of the nodes.
 fn every(nodes: &EncodedNodes, rows: usize) -> Vec<u32> {
-    let count = nodes.count();
-    let step = count.div_ceil(rows).max(1);
-    let of_stretch = |first: usize| first + mix(first as u64, 0) as usize % step.min(count - first);
-    (0..count).step_by(step).map(|first| of_stretch(first) as u32).collect()
+    let sampled = Sampled::new(nodes.count().div_ceil(rows), 0);
+    sampled.of(nodes.count()).map(|node| node as u32).collect()
 }
 
 /// Candidates that a [`Truth`] should have.

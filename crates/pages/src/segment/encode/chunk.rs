@@ -13,6 +13,7 @@ use super::fill::Fill;
 use super::{CHUNK_ROWS, EncodedNodes, bits_per_code, check_cancel, encode_own, is_loaded_as_stored};
 use crate::plan::{NodePlan, OwnCode};
 use crate::row::{Row, StoredSparse};
+use crate::segment::sampled::Sampled;
 use crate::space::{self, Space};
 
 /// Rows whose residuals decide the scale of the builder's int8 codes.
@@ -327,10 +328,10 @@ pub(super) fn factors(space: &Space, code: &rabitq::Factors) -> (u16, u16) {
 /// The scale at which int8 codes clip one coordinate in 2,000.
 fn byte_scale(space: &Space, own: OwnCode, chunks: &[Chunk], (centroid, lost): (&[f32], &[f32])) -> f32 {
     let rows: usize = chunks.iter().map(|chunk| chunk.rows(space)).sum();
-    let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
+    let sampled = Sampled::new(rows.div_ceil(SCALE_SAMPLE_ROWS), 0);
     let (mut residual, mut scratch) = (vec![0.0; space.padded_dim()], vec![0.0; space.width()]);
     let mut sizes = Vec::new();
-    for row in (0..rows).step_by(step) {
+    for row in sampled.of(rows) {
         let placed = chunks[row / CHUNK_ROWS].placed(space, row % CHUNK_ROWS, &mut scratch);
         space.residual(placed, centroid, &mut residual);
         restore_length(own, &mut residual, lost.get(row).copied().unwrap_or(0.0));
@@ -349,12 +350,12 @@ fn byte_scale(space: &Space, own: OwnCode, chunks: &[Chunk], (centroid, lost): (
 /// The median number of bits that are set, of a sample of rows.
 fn typical_bits(chunks: &[Chunk]) -> f32 {
     let rows: usize = chunks.iter().map(|chunk| chunk.ends.len()).sum();
-    let step = rows.div_ceil(SCALE_SAMPLE_ROWS).max(1);
+    let sampled = Sampled::new(rows.div_ceil(SCALE_SAMPLE_ROWS), 0);
     let ones = |row: usize| {
         let bits = chunks[row / CHUNK_ROWS].stored(row % CHUNK_ROWS);
         bits.iter().map(|byte| byte.count_ones()).sum::<u32>()
     };
-    let mut sample: Vec<u32> = (0..rows).step_by(step).map(ones).collect();
+    let mut sample: Vec<u32> = sampled.of(rows).map(ones).collect();
     if sample.is_empty() {
         return 1.0;
     }

@@ -6,6 +6,7 @@ use quant::rabitq;
 
 use super::{EncodedNodes, Frame, encode_own};
 use crate::plan::OwnCode;
+use crate::segment::sampled::Sampled;
 use crate::space::Space;
 
 /// Rows that a list's centroid is trained on, at most.
@@ -28,8 +29,10 @@ pub fn train_lists(
     if step == 1 {
         return train(rows, &params, control);
     }
-    let codes: Vec<i8> =
-        rows.codes.chunks_exact(rows.dim).step_by(step).flat_map(|code| code.iter().copied()).collect();
+    let codes: Vec<i8> = Sampled::new(step, seed)
+        .of(rows.count)
+        .flat_map(|row| rows.codes[row * rows.dim..][..rows.dim].iter().copied())
+        .collect();
     train(&Rows { codes: &codes, dim: rows.dim, count: codes.len() / rows.dim }, &params, control)
 }
 
