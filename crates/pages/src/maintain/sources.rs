@@ -9,6 +9,7 @@
 
 use std::collections::TryReserveError;
 
+use ann::build::mix;
 use kernels::Kernels;
 use quant::rabitq::{Reconstruction, with_lost};
 
@@ -313,7 +314,8 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         let rows_max = if step == 1 { usize::MAX } else { SAMPLED_OF_NODE };
         let mut pages = NodePages::new(pager, self.space, state);
         let mut held: Vec<(NodeHeader, Vec<u8>)> = Vec::new();
-        let sampled = Sampled::new(step as usize, 0);
+        // Another seed for each segment and each sample, or the same places would be taken everywhere and again.
+        let sampled = Sampled::new(step as usize, mix(u64::from(state.segment), u64::from(step)));
         loop {
             let mut id = pages.next();
             held.clear();

@@ -4,7 +4,7 @@
 //! whose rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found
 //! as rows of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
 use kernels::Kernels;
@@ -26,23 +26,28 @@ const MEASURED_MIN: usize = 16;
 /// first of them is asked for.
 pub(crate) struct ListOrder {
     near: Vec<u32>,
-    /// The others with their keys, in no order.
-    far: Vec<(f32, u32)>,
+    /// The others with their keys, in no order, until they are put in order.
+    far: Cell<Vec<(f32, u32)>>,
     /// Their numbers, in order.
     far_numbers: OnceCell<Vec<u32>>,
 }
 
 impl ListOrder {
+    /// `near`: those that come first. No key of `far` is below one of them, as far as the order was known.
+    fn new(near: Vec<(f32, u32)>, far: Vec<(f32, u32)>) -> Self {
+        Self { near: numbers_by_key(near), far: Cell::new(far), far_numbers: OnceCell::new() }
+    }
+
     /// The list that so many are before.
     pub(crate) fn get(&self, before: usize) -> Option<u32> {
         let Some(before) = before.checked_sub(self.near.len()) else { return self.near.get(before).copied() };
-        self.far_numbers.get_or_init(|| numbers_by_key(self.far.clone())).get(before).copied()
+        self.far_numbers.get_or_init(|| numbers_by_key(self.far.take())).get(before).copied()
     }
 }
 
 fn numbers_by_key(mut keys: Vec<(f32, u32)>) -> Vec<u32> {
     keys.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    keys.into_iter().map(|(_, list)| list).collect()
+    keys.iter().map(|&(_, list)| list).collect()
 }
 
 /// The lists of one segment.
@@ -104,14 +109,15 @@ impl<'a, P: Pager> Lists<'a, P> {
         if measured < keys.len() {
             keys.select_nth_unstable_by(measured, |a, b| a.0.total_cmp(&b.0));
         }
-        let far = keys.split_off(measured);
-        for (key, list) in &mut keys {
+        let mut near = keys[..measured].to_vec();
+        keys.drain(..measured);
+        for (key, list) in &mut near {
             *key = self.with_list(*list, |node, _| {
                 let own = node.header();
                 query.measure(node.own(), own.scale, own.error).key
             })?;
         }
-        Ok(ListOrder { near: numbers_by_key(keys), far, far_numbers: OnceCell::new() })
+        Ok(ListOrder::new(near, keys))
     }
 
     /// The estimated keys of all lists.
@@ -135,5 +141,21 @@ impl<'a, P: Pager> Lists<'a, P> {
             }
         }
         Ok(keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_come_nearest_first_whether_they_were_due_or_not() {
+        let near = vec![(3.0, 4), (1.0, 7), (2.0, 0)];
+        let far = vec![(9.0, 1), (5.0, 6), (f32::INFINITY, 3), (4.0, 2), (7.0, 5)];
+        let order = ListOrder::new(near, far);
+        let all: Vec<u32> = (0..8).filter_map(|before| order.get(before)).collect();
+        assert_eq!(all, [7, 0, 4, 2, 6, 5, 1, 3]);
+        assert_eq!((order.get(3), order.get(8)), (Some(2), None));
+        assert_eq!(ListOrder::new(Vec::new(), vec![(0.0, 9)]).get(0), Some(9));
     }
 }

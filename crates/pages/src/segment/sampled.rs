@@ -1,5 +1,5 @@
-//! Rows taken by chance: one of each stretch of as many. So a sample is as even as every n-th row would be, but misses
-//! none of the groups whose rows come in turns.
+//! Rows taken by chance: one of each stretch of as many. So a sample comes from everywhere, as one of every n-th row
+//! does, and it has of each group its share, but for chance, also where rows of several groups come in turns.
 
 use ann::build::mix;
 

@@ -261,7 +261,10 @@ impl Turns {
             let due = member.lists.as_ref()?.due;
             Some((at as u32, due, segments[member.segment].header.lists))
         };
-        let members: Vec<(u32, u32, u32)> = members.iter().enumerate().filter_map(of_member).collect();
+        Self::new(members.iter().enumerate().filter_map(of_member).collect())
+    }
+
+    fn new(members: Vec<(u32, u32, u32)>) -> Self {
         let due = if members.len() > 1 { in_turns(&members, |due, _| 0..due) } else { Vec::new() };
         Self { members, due, others: OnceCell::new() }
     }
@@ -461,6 +464,21 @@ mod tests {
             let (member, found) = unions[0].locate(&segments, id as u32);
             assert_eq!((member.segment, found), (at, own), "{id}");
         }
+    }
+
+    /// (Member, due, lists) as one order of all would have them.
+    #[test]
+    fn lists_that_were_not_due_have_the_turns_behind_those_that_were() {
+        for members in [vec![], vec![(2, 3, 7)], vec![(1, 2, 9), (3, 5, 6), (4, 1, 30)]] {
+            let all = in_turns(&members, |_, count| 0..count);
+            let due: u32 = members.iter().map(|member| member.1).sum();
+            let turns = Turns::new(members);
+            let found: Vec<(u32, u32)> = (0..all.len()).map(|turn| turns.get(turn)).collect();
+            assert_eq!(found, all);
+            assert!(found[due as usize..].iter().all(|later| !found[..due as usize].contains(later)));
+        }
+        let three = in_turns(&[(1, 2, 9), (3, 4, 6)], |_, count| 0..count);
+        assert_eq!(three[..6], [(1, 0), (3, 0), (3, 1), (1, 1), (3, 2), (3, 3)]);
     }
 
     #[test]

@@ -69,3 +69,35 @@ pub fn encode_lists(space: &Space, frame: &Frame, centroids: &Centroids) -> Enco
     }
     lists
 }
+
+#[cfg(test)]
+mod tests {
+    use ann::build::mix;
+
+    use super::*;
+
+    /// Twenty groups whose rows come in turns: every tenth row is of two of them.
+    #[test]
+    fn lists_are_trained_on_rows_of_all_groups() {
+        const DIM: usize = 64;
+        let code = |group: usize, row: usize, at: usize| {
+            let centre = (mix(group as u64, at as u64) % 201) as i16 - 100;
+            (centre + (mix(row as u64, at as u64) % 5) as i16) as i8
+        };
+        let count = 10 * 10 * TRAINING_ROWS;
+        let codes: Vec<i8> =
+            (0..count).flat_map(|row| (0..DIM).map(move |at| code(row % 20, row, at))).collect();
+        let rows = Rows { codes: &codes, dim: DIM, count };
+        let centroids = train_lists(&rows, 10, 3, &Control::default()).expect("not cancelled");
+        let group_of = |centroid: &[f32]| {
+            let distance = |group: usize| {
+                let apart = |(at, x): (usize, &f32)| (x - f32::from(code(group, group, at))).abs();
+                centroid.iter().enumerate().map(apart).sum::<f32>()
+            };
+            (0..20).min_by(|&a, &b| distance(a).total_cmp(&distance(b)))
+        };
+        let groups = centroids.lists().chunks_exact(DIM).map(group_of);
+        let groups: std::collections::BTreeSet<_> = groups.collect();
+        assert!(groups.len() >= 6, "{groups:?}");
+    }
+}
