@@ -36,9 +36,33 @@ pub struct Request<'r> {
     pub payload: [u8; PAYLOAD_BYTES],
 }
 
+/// A worker that was asked for. It belongs to the process that asked.
+#[derive(Clone, Copy)]
+pub struct Handle(*mut pg_sys::BackgroundWorkerHandle);
+
+impl Handle {
+    /// Whether the worker has ended: one that has yet to begin has not.
+    pub fn has_ended(self) -> bool {
+        let mut pid = 0;
+        // SAFETY: the handle lives until it is freed, by the contract of `free`.
+        let status = unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &raw mut pid) };
+        use pg_sys::BgwHandleStatus::{BGWH_NOT_YET_STARTED, BGWH_STARTED};
+        !matches!(status, BGWH_STARTED | BGWH_NOT_YET_STARTED)
+    }
+
+    /// Forgets the worker.
+    ///
+    /// # Safety
+    /// No copy of the handle is used afterwards.
+    pub unsafe fn free(self) {
+        // SAFETY: PostgreSQL allocated it, and it is freed once, by the contract.
+        unsafe { pg_sys::pfree(self.0.cast()) }
+    }
+}
+
 impl Request<'_> {
-    /// Asks for the worker; whether there was a free slot.
-    pub fn start(&self) -> bool {
+    /// Asks for the worker; None if there is no free slot.
+    pub fn start(&self) -> Option<Handle> {
         let mut worker = pg_sys::BackgroundWorker {
             bgw_flags: (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION) as i32,
             bgw_start_time: pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished,
@@ -52,8 +76,17 @@ impl Request<'_> {
         for (to, from) in worker.bgw_extra.iter_mut().zip(self.payload) {
             *to = from as c_char;
         }
-        // SAFETY: the worker is valid for the call, which copies it; no handle is asked for.
-        unsafe { pg_sys::RegisterDynamicBackgroundWorker(&raw mut worker, std::ptr::null_mut()) }
+        let mut handle = std::ptr::null_mut();
+        // SAFETY: the worker is valid for the call, which copies it; the handle is allocated in the context that lasts
+        // as long as the process, and what was the context before is so again.
+        let is_started = unsafe {
+            let before = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = pg_sys::TopMemoryContext;
+            let is_started = pg_sys::RegisterDynamicBackgroundWorker(&raw mut worker, &raw mut handle);
+            pg_sys::CurrentMemoryContext = before;
+            is_started
+        };
+        (is_started && !handle.is_null()).then_some(Handle(handle))
     }
 }
 

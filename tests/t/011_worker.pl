@@ -197,6 +197,26 @@ let_go(\%temporary);
 	is(errors_since($offset), '', 'without a message');
 	is(check_sound($node, 'items_v'), 'true', 'the index is sound');
 
+	# What a session writes after its worker has ended is merged as well, even if that is a moment after it asked for one.
+	my $merges = "(proxima.index_stats('again_v') ->> 'merges')::int";
+	my $due = 101 * ($METHOD eq 'ivf' ? 48 : 9);
+	my $again = "SELECT jsonb_array_length(proxima.index_stats('again_v') -> 'segments')";
+	$node->safe_psql('postgres', "CREATE TABLE again (i int, v vector($DIM));
+		CREATE INDEX again_v ON again USING $METHOD (v vector_l2_ops);");
+	$node->safe_psql('postgres', "SET proxima.pending_rows_limit = 101;
+		INSERT INTO again SELECT i, embed(i, $DIM) FROM generate_series(1, $due) i;
+		DO \$\$ BEGIN
+			FOR turn IN 1..500 LOOP
+				PERFORM pg_stat_clear_snapshot();
+				EXIT WHEN $merges > 0 AND ($workers) = 0;
+				PERFORM pg_sleep(0.002);
+			END LOOP;
+		END \$\$;
+		INSERT INTO again SELECT i, embed(i, $DIM) FROM generate_series(6001, 11000) i");
+	workers_gone('workers end again');
+	cmp_ok($node->safe_psql('postgres', $again), '<', $METHOD eq 'ivf' ? 49 : 25, 'nothing is left that is due');
+	$node->safe_psql('postgres', 'DROP TABLE again');
+
 	# A session that finds another flushing leaves it to that one to ask for a worker
 	for my $from (map { 20000 + 20 * $_ } 1 .. 10)
 	{

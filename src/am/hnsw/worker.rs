@@ -13,6 +13,11 @@
 //! - VACUUM of other tables: it keeps no snapshot while it merges.
 //!
 //! It never waits for the index's lock: whoever has it drops the index, rebuilds it, or has yet to commit it.
+//!
+//! # Who sees what is due last
+//! A worker looks before it ends, and a writer asks for another once that one has ended, so what a writer leaves behind
+//! is merged. What a flush makes due while a worker is on its way out, after its last look, waits for the next flush,
+//! VACUUM or proxima.merge(); that worker has merged all that was there milliseconds before.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,9 +33,11 @@ use super::timed;
 use crate::error::{self, IndexError, OrReport};
 use crate::guc::maintenance::{background_merge, max_merge_workers, pause_until};
 use crate::pg::lock::{self, WorkLock};
+use crate::pg::worker::Handle;
 use crate::pg::{compat, relation_name, threads, worker};
 
-/// A backend asks for a worker for an index no more often than this.
+/// A backend asks for a worker for an index no more often than this, unless the one that it counted on has done its
+/// work and ended.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 const REQUEST_INTERVAL_MAX: Duration = Duration::from_secs(8);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(20);
@@ -59,6 +66,8 @@ pub enum Requested {
 struct Asked {
     when: Instant,
     answer: Requested,
+    /// The worker that was started.
+    worker: Option<Handle>,
     /// The merge that was due.
     due: Option<u32>,
     /// No other before this has passed: longer each time that a worker was started and the same merge is still due,
@@ -82,16 +91,22 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
     // SAFETY: by the contract.
     let oid = unsafe { ((*index).rd_id, lane) };
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
+    // SAFETY: by the contract.
+    let due = unsafe { maintain::merge_due(index, lane)? };
     if let Some(last) = last.filter(|last| last.when.elapsed() < last.interval) {
-        return Ok(if last.answer == Requested::Started { Requested::Running } else { last.answer });
+        // SAFETY: by the contract.
+        let is_done = due != last.due && unsafe { has_ended(index, lane, &last) };
+        if !is_done {
+            return Ok(if last.answer == Requested::Started { Requested::Running } else { last.answer });
+        }
     }
     // SAFETY: by the contract.
-    let (due, answer) = unsafe { (maintain::merge_due(index, lane)?, ask(index, lane)) };
+    let (answer, worker) = unsafe { ask(index, lane) };
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
             if requests.len() >= REMEMBERED_MAX {
-                requests.clear();
+                requests.drain().for_each(|(_, asked)| forget(&asked));
             }
             let is_repeated = |last: &Asked| {
                 let both_started = answer == Requested::Started && last.answer == answer;
@@ -101,7 +116,10 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
                 Some(last) => (2 * last.interval).min(REQUEST_INTERVAL_MAX),
                 None => REQUEST_INTERVAL,
             };
-            requests.insert(oid, Asked { when: Instant::now(), answer, due, interval });
+            let asked = Asked { when: Instant::now(), answer, worker, due, interval };
+            if let Some(before) = requests.insert(oid, asked) {
+                forget(&before);
+            }
         });
     }
     if answer == Requested::NoWorker && !HAS_WARNED.replace(true) {
@@ -111,7 +129,29 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
     Ok(answer)
 }
 
-unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
+/// Frees what an entry has that is no longer in the table.
+fn forget(asked: &Asked) {
+    if let Some(worker) = asked.worker {
+        // SAFETY: the entry was the only one with this handle.
+        unsafe { worker.free() }
+    }
+}
+
+/// Whether the worker has ended that was counted on when one was asked for last: then nobody looks at what has become
+/// due since, and who writes last would leave it.
+///
+/// # Safety
+/// As [`request`].
+unsafe fn has_ended(index: pg_sys::Relation, lane: Lane, last: &Asked) -> bool {
+    match (last.answer, last.worker) {
+        (Requested::Started, Some(worker)) => worker.has_ended(),
+        // SAFETY: by the contract.
+        (Requested::Running, _) => unsafe { WorkLock::try_now(index, Work::from(lane) as u32).is_some() },
+        _ => false,
+    }
+}
+
+unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> (Requested, Option<Handle>) {
     // SAFETY: the index is open, by the caller's contract; the last is set at the start of the process.
     let (is_temporary, is_new, has_postmaster) = unsafe {
         let persistence = (*(*index).rd_rel).relpersistence as u8;
@@ -119,7 +159,7 @@ unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
         (is_temporary, compat::is_new_in_transaction(index), pg_sys::IsUnderPostmaster)
     };
     if is_temporary || is_new || !has_postmaster || !background_merge() {
-        return Requested::NotPossible;
+        return (Requested::NotPossible, None);
     }
     // SAFETY: by the caller's contract.
     let (is_running, task) = unsafe {
@@ -127,10 +167,10 @@ unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
         (is_running, Task { database: pg_sys::MyDatabaseId, index: (*index).rd_id })
     };
     if is_running {
-        return Requested::Running;
+        return (Requested::Running, None);
     }
     if !lock::is_slot_free(max_merge_workers()) {
-        return Requested::Busy;
+        return (Requested::Busy, None);
     }
     // SAFETY: by the caller's contract; PostgreSQL terminates the array with NUL.
     let name = unsafe { CStr::from_ptr((*(*index).rd_rel).relname.data.as_ptr()) };
@@ -141,7 +181,8 @@ unsafe fn ask(index: pg_sys::Relation, lane: Lane) -> Requested {
         kind: c"proxima maintenance",
         payload: task.to_bytes(),
     };
-    if request.start() { Requested::Started } else { Requested::NoWorker }
+    let worker = request.start();
+    (if worker.is_some() { Requested::Started } else { Requested::NoWorker }, worker)
 }
 
 /// What a worker is given.
