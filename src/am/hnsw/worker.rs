@@ -15,9 +15,9 @@
 //! It never waits for the index's lock: whoever has it drops the index, rebuilds it, or has yet to commit it.
 //!
 //! # Who sees what is due last
-//! A worker looks before it ends, and a writer asks for another once that one has ended, so what a writer leaves behind
-//! is merged. What a flush makes due while a worker is on its way out, after its last look, waits for the next flush,
-//! VACUUM or proxima.merge(); that worker has merged all that was there milliseconds before.
+//! A worker looks before it ends, and a writer asks for another once that one has ended and something else is due. What
+//! may be left for the next flush, VACUUM or proxima.merge(): what a flush makes due while a worker is on its way out,
+//! after its last look, and a merge that a worker was asked for and has not made, because it gave way or failed.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -39,6 +39,8 @@ use crate::pg::{compat, relation_name, threads, worker};
 /// A backend asks for a worker for an index no more often than this, unless the one that it counted on has done its
 /// work and ended.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
+/// How long somebody's merge that was seen running is taken to go on.
+const PROBE_AFTER: Duration = Duration::from_millis(300);
 const REQUEST_INTERVAL_MAX: Duration = Duration::from_secs(8);
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(20);
 /// Indexes of which a backend knows when it asked last.
@@ -75,6 +77,13 @@ struct Asked {
     interval: Duration,
 }
 
+impl Asked {
+    /// Whether the interval has passed.
+    fn is_over(&self) -> bool {
+        self.when.elapsed() >= self.interval
+    }
+}
+
 thread_local! {
     static REQUESTS: RefCell<HashMap<(pg_sys::Oid, Lane), Asked>> = RefCell::new(HashMap::new());
     static HAS_WARNED: Cell<bool> = const { Cell::new(false) };
@@ -93,15 +102,21 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
     let last = REQUESTS.with_borrow(|requests| requests.get(&oid).copied());
     // SAFETY: by the contract.
     let due = unsafe { maintain::merge_due(index, lane)? };
-    if let Some(last) = last.filter(|last| last.when.elapsed() < last.interval) {
+    if let Some(last) = last.filter(|last| !last.is_over()) {
+        let is_another = due.is_some() && due != last.due;
         // SAFETY: by the contract.
-        let is_done = due != last.due && unsafe { has_ended(index, lane, &last) };
+        let is_done = is_another && unsafe { has_ended(index, lane, &last) };
         if !is_done {
             return Ok(if last.answer == Requested::Started { Requested::Running } else { last.answer });
         }
     }
     // SAFETY: by the contract.
     let (answer, worker) = unsafe { ask(index, lane) };
+    let was_running = last.is_some_and(|last| last.answer == Requested::Running && !last.is_over());
+    if answer == Requested::Busy && was_running {
+        // It may be that worker, between two merges, that has the slot.
+        return Ok(Requested::Running);
+    }
     // What is not possible costs nothing to find out, and may be so once the transaction has ended.
     if answer != Requested::NotPossible {
         REQUESTS.with_borrow_mut(|requests| {
@@ -132,7 +147,7 @@ pub unsafe fn request(index: pg_sys::Relation, lane: Lane) -> Result<Requested, 
 /// Frees what an entry has that is no longer in the table.
 fn forget(asked: &Asked) {
     if let Some(worker) = asked.worker {
-        // SAFETY: the entry was the only one with this handle.
+        // SAFETY: the entry has left the table, and whoever has a copy of it does not look at the handle any more.
         unsafe { worker.free() }
     }
 }
@@ -145,8 +160,11 @@ fn forget(asked: &Asked) {
 unsafe fn has_ended(index: pg_sys::Relation, lane: Lane, last: &Asked) -> bool {
     match (last.answer, last.worker) {
         (Requested::Started, Some(worker)) => worker.has_ended(),
-        // SAFETY: by the contract.
-        (Requested::Running, _) => unsafe { WorkLock::try_now(index, Work::from(lane) as u32).is_some() },
+        // Between two merges a worker does not have the lock, so nobody looks often.
+        (Requested::Running, _) if last.when.elapsed() >= PROBE_AFTER => {
+            // SAFETY: by the contract.
+            unsafe { WorkLock::try_now(index, Work::from(lane) as u32).is_some() }
+        }
         _ => false,
     }
 }
