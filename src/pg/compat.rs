@@ -80,6 +80,38 @@ pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
     }
 }
 
+/// Adds up to `pages` pages of zeros to a file and pins them, before 16 one at a time. Returns their buffers, at least one,
+/// in the order of their blocks; they are not locked.
+///
+/// # Safety
+/// `relation` is open, and nobody else extends or reads its file; runs on the backend's main thread.
+pub unsafe fn extend(relation: pg_sys::Relation, pages: u32) -> Vec<pg_sys::Buffer> {
+    #[cfg(any(feature = "pg14", feature = "pg15"))]
+    // SAFETY: by the contract.
+    unsafe {
+        let _ = pages;
+        vec![pg_sys::ReadBuffer(relation, pg_sys::InvalidBlockNumber)]
+    }
+    #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+    // SAFETY: by the contract; there is room for as many buffers as are asked for.
+    unsafe {
+        let mut buffers = vec![0; pages.max(1) as usize];
+        let mut extended = 0;
+        let target = pg_sys::BufferManagerRelation { rel: relation, ..Default::default() };
+        pg_sys::ExtendBufferedRelBy(
+            target,
+            pg_sys::ForkNumber::MAIN_FORKNUM,
+            std::ptr::null_mut(),
+            pg_sys::ExtendBufferedFlags::EB_SKIP_EXTENSION_LOCK,
+            buffers.len() as u32,
+            buffers.as_mut_ptr(),
+            &raw mut extended,
+        );
+        buffers.truncate(extended as usize);
+        buffers
+    }
+}
+
 /// Whether this transaction has created the relation or its file, so that no other can see it.
 ///
 /// # Safety

@@ -8,13 +8,21 @@ use pages::pager::BulkWriter;
 use pages::{BlockNumber, PageBytes};
 use pgrx::pg_sys;
 
-use crate::pg::buffer;
+use crate::pg::{buffer, compat};
+
+/// Pages that the file grows by at once, where PostgreSQL can do that. They are pinned until they are filled.
+const EXTENSION_PAGES: u32 = 64;
 
 /// Appends pages to a new index file.
 pub struct BulkPages {
     relation: pg_sys::Relation,
     first: BlockNumber,
     next: BlockNumber,
+    /// Buffers of the blocks from `next` on, the first of them last. Pins that an error leaves here are PostgreSQL's to
+    /// release.
+    ready: Vec<pg_sys::Buffer>,
+    /// Pages that are still sure to come.
+    expected: u32,
 }
 
 impl BulkPages {
@@ -25,7 +33,7 @@ impl BulkPages {
         // SAFETY: the relation is open, by the contract.
         let first =
             unsafe { pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM) };
-        Self { relation, first, next: first }
+        Self { relation, first, next: first, ready: Vec::new(), expected: 0 }
     }
 
     /// The block behind the last one that was appended.
@@ -51,8 +59,10 @@ impl BulkPages {
 
     /// Logs all pages, if the index is logged.
     pub fn finish(self) {
+        // SAFETY: the pins are this writer's.
+        self.ready.into_iter().for_each(|buffer| unsafe { pg_sys::ReleaseBuffer(buffer) });
         // SAFETY: the relation is open, by the contract of `new`.
-        if unsafe { crate::pg::compat::needs_wal(self.relation) } && self.next > self.first {
+        if unsafe { compat::needs_wal(self.relation) } && self.next > self.first {
             // SAFETY: the pages of this range were filled by this writer and have standard headers.
             unsafe {
                 pg_sys::log_newpage_range(
@@ -70,11 +80,26 @@ impl BulkPages {
 impl BulkWriter for BulkPages {
     fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError> {
         pgrx::check_for_interrupts!();
-        // SAFETY: the relation is open, and nobody else extends its file.
-        unsafe { buffer::fill(buffer::zeroed(self.relation, pg_sys::InvalidBlockNumber), page, false) };
+        let ready = self.ready.pop().or_else(|| {
+            // SAFETY: the relation is open, and nobody else extends or reads its file.
+            self.ready = unsafe { compat::extend(self.relation, self.expected.min(EXTENSION_PAGES)) };
+            self.ready.reverse();
+            self.ready.pop()
+        });
         let block = self.next;
+        let buffer = ready.ok_or_else(|| PageError::damaged(block, "file that does not grow"))?;
+        // SAFETY: the buffer is pinned, and unlocked again by `fill`.
+        unsafe {
+            pg_sys::LockBuffer(buffer, pg_sys::BUFFER_LOCK_EXCLUSIVE as i32);
+            buffer::fill(buffer, page, false);
+        }
         self.next += 1;
+        self.expected = self.expected.saturating_sub(1);
         Ok(block)
+    }
+
+    fn expect(&mut self, pages: u32) {
+        self.expected = pages;
     }
 }
 

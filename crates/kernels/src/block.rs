@@ -197,7 +197,7 @@ impl Panels {
 
 /// Starts to bring `values` into the cache; nothing on processors without an instruction for it.
 #[inline]
-pub fn prefetch(values: &[u64]) {
+pub fn prefetch<T>(values: &[T]) {
     #[cfg(target_arch = "x86_64")]
     crate::block_x86::prefetch(values);
     #[cfg(not(target_arch = "x86_64"))]

@@ -72,7 +72,7 @@ entry!(
 );
 entry!(
     /// See [`crate::block::least`].
-    least_avx512 = least_portable, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> u64
+    least_avx512 = least512, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> u64
 );
 entry!(
     /// See [`crate::block::least`].
@@ -89,8 +89,8 @@ entry!(
 );
 
 /// Asks for the cache lines of `values`.
-pub(crate) fn prefetch(values: &[u64]) {
-    for line in values.chunks(8) {
+pub(crate) fn prefetch<T>(values: &[T]) {
+    for line in values.chunks(64 / size_of::<T>()) {
         // SAFETY: SSE is part of x86-64; prefetching reads nothing.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
     }
@@ -122,7 +122,37 @@ fn collect512(values: &[u32], limit: u32, found: &mut Vec<u64>) {
             mask &= mask - 1;
         }
     }
+    let first = values.len() - rest.len();
+    let (parts, rest) = rest.as_chunks::<16>();
+    for (part, values) in parts.iter().enumerate() {
+        let mut mask = _mm512_cmple_epu32_mask(load512(values), limits);
+        while mask != 0 {
+            let index = mask.trailing_zeros() as usize;
+            found.push(u64::from(values[index]) << 32 | (first + part * 16 + index) as u64);
+            mask &= mask - 1;
+        }
+    }
     collect(rest, values.len() - rest.len(), limit, found);
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
+fn least512(values: &[u32]) -> u64 {
+    let (parts, rest) = values.as_chunks::<16>();
+    let mut minima = _mm512_set1_epi32(-1);
+    for values in parts {
+        minima = _mm512_min_epu32(minima, load512(values));
+    }
+    let minimum = rest.iter().copied().fold(_mm512_reduce_min_epu32(minima), u32::min);
+    let wanted = _mm512_set1_epi32(minimum as i32);
+    for (part, values) in parts.iter().enumerate() {
+        let mask = _mm512_cmpeq_epu32_mask(load512(values), wanted);
+        if mask != 0 {
+            return u64::from(minimum) << 32 | (part * 16 + mask.trailing_zeros() as usize) as u64;
+        }
+    }
+    let index = rest.iter().position(|&value| value == minimum);
+    index.map_or(u64::MAX, |index| u64::from(minimum) << 32 | (values.len() - rest.len() + index) as u64)
 }
 
 #[inline]

@@ -92,4 +92,9 @@ pub trait BulkWriter {
     /// # Errors
     /// If the store has no more block numbers.
     fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError>;
+
+    /// So many pages will come now: the store may make room for them at once.
+    fn expect(&mut self, pages: u32) {
+        let _ = pages;
+    }
 }

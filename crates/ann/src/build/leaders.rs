@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use kernels::block::{Panels, Space, smallest};
+use kernels::block::{Panels, Space, prefetch, smallest};
 use rayon::prelude::*;
 
 use super::{BuildError, Control, Rows};
@@ -16,6 +16,12 @@ const TASK_ROWS: usize = 192;
 
 /// Rows that meet the leaders at once.
 const ROWS_AT_ONCE: usize = 24;
+
+/// Rows whose sums of codes fit 16 bits.
+const ROWS_IN_16_BITS: usize = 255;
+
+/// Rows that are on their way into the cache while others are added up.
+const ROWS_AHEAD: usize = 6;
 
 /// How leaders are chosen.
 #[derive(Clone, Copy)]
@@ -125,11 +131,7 @@ impl Leaders {
                 continue;
             }
             sums.fill(0);
-            for &index in members {
-                for (sum, &code) in sums.iter_mut().zip(rows.row(sampled[index as usize])) {
-                    *sum += i32::from(code);
-                }
-            }
+            rows.add_up(members.iter().map(|&index| sampled[index as usize]), &mut sums);
             let size = members.len() as i32;
             for (code, &sum) in codes.iter_mut().zip(&sums) {
                 // Rounds half up, in integers, so that the result is the same everywhere.
@@ -210,5 +212,23 @@ impl<'a> Rows<'a> {
     /// The codes of row `id`.
     pub(crate) fn row(&self, id: u32) -> &'a [i8] {
         &self.codes[id as usize * self.dim..][..self.dim]
+    }
+
+    /// Adds the codes of some rows to `sums`. Fewer than 2^24 rows: sums must not overflow.
+    pub(crate) fn add_up(&self, ids: impl Iterator<Item = u32> + Clone, sums: &mut [i32]) {
+        // As many rows as 16 bits hold, of which vectors have twice as many.
+        let mut few = vec![0i16; self.dim];
+        let mut added = 0;
+        let mut later = ids.clone().skip(ROWS_AHEAD);
+        for id in ids {
+            later.next().into_iter().for_each(|id| prefetch(self.row(id)));
+            few.iter_mut().zip(self.row(id)).for_each(|(sum, &code)| *sum += i16::from(code));
+            added += 1;
+            if added == ROWS_IN_16_BITS {
+                added = 0;
+                sums.iter_mut().zip(&mut few).for_each(|(sum, few)| *sum += i32::from(std::mem::take(few)));
+            }
+        }
+        sums.iter_mut().zip(&few).for_each(|(sum, &few)| *sum += i32::from(few));
     }
 }

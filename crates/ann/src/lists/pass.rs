@@ -4,7 +4,7 @@
 //! their rows go to the neighbours in the next pass. Penalties on the size would do the same in the
 //! training only: rows that come later go by distance alone.
 
-use kernels::block::{Panels, least, smallest};
+use kernels::block::{Panels, least, prefetch, smallest};
 use rayon::prelude::*;
 
 use super::assign::{Assigner, BATCH_ROWS, Nearest};
@@ -93,8 +93,11 @@ impl Pass<'_> {
                     let near = &near[list];
                     panels.pack(after, near);
                     let mut found = Vec::with_capacity(members.len());
+                    let mut later = members.chunks(MEETING_ROWS).skip(1);
                     for members in members.chunks(MEETING_ROWS) {
                         self.control.check()?;
+                        let next = later.next().unwrap_or_default().iter();
+                        next.for_each(|&member| prefetch(self.rows.row(self.ids[member as usize])));
                         let mut ids = [0; MEETING_ROWS];
                         ids.iter_mut().zip(members).for_each(|(id, &member)| *id = self.ids[member as usize]);
                         panels.distances(self.rows.codes, &ids[..members.len()], distances);
@@ -147,18 +150,21 @@ impl Pass<'_> {
         let mut sums = vec![0i64; mean.len()];
         let mut some = vec![0i32; mean.len()];
         let mut total = 0;
+        let id_of = |&member: &u32| self.ids[member as usize];
         for members in members.chunks(ROWS_AT_ONCE) {
             self.control.check()?;
             some.fill(0);
-            for &member in members {
-                let row = self.rows.row(self.ids[member as usize]);
-                let weight = self.weight(member);
-                total += weight;
-                if weight == 1 {
-                    some.iter_mut().zip(row).for_each(|(sum, &code)| *sum += i32::from(code));
-                } else {
-                    sums.iter_mut().zip(row).for_each(|(sum, &code)| *sum += i64::from(code) * weight as i64);
+            match self.weights {
+                None => {
+                    total += members.len() as u64;
+                    self.rows.add_up(members.iter().map(id_of), &mut some);
                 }
+                Some(weights) => members.iter().for_each(|member| {
+                    let weight = weights[*member as usize];
+                    total += u64::from(weight);
+                    let row = self.rows.row(id_of(member)).iter();
+                    sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += i64::from(x) * i64::from(weight));
+                }),
             }
             sums.iter_mut().zip(&some).for_each(|(sum, &some)| *sum += i64::from(some));
         }

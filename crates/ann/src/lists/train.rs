@@ -9,9 +9,9 @@ const FIRST_STEPS: usize = 2;
 /// Rows of each list in those steps, when there are twice as many.
 const FIRST_ROWS: usize = 16;
 /// Steps over all rows.
-const STEPS: usize = 6;
+const STEPS: usize = 5;
 /// The last steps do not divide lists: what they replaced has to settle.
-const SETTLING: usize = 2;
+const SETTLING: usize = 1;
 
 /// Finds the centroids of `params.lists` lists of about equal sizes: most have less than twice the mean.
 ///

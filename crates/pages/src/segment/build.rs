@@ -70,6 +70,7 @@ impl<S: RowSort> Prepared<S> {
         space: &Space,
         segment: u32,
     ) -> Result<Written, PageError> {
+        writer.expect(self.pages_needed());
         match self {
             Self::Whole(whole) => whole.write(pager, writer, space, segment),
             Self::Listed(listed) => listed.write(writer, segment),

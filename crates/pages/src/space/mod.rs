@@ -157,7 +157,8 @@ impl Space {
 
     fn scale(&self, x: impl Iterator<Item = f32>, norm: f64, out: &mut [f32]) {
         if self.metric == Metric::Cosine {
-            out.iter_mut().zip(x).for_each(|(out, x)| *out = (f64::from(x) / norm) as f32);
+            let inverse = norm.recip();
+            out.iter_mut().zip(x).for_each(|(out, x)| *out = (f64::from(x) * inverse) as f32);
         } else {
             out.iter_mut().zip(x).for_each(|(out, x)| *out = x);
         }
@@ -171,7 +172,8 @@ impl Space {
             sparse::sketch(pairs, self.seed, out);
         }
         if self.metric == Metric::Cosine {
-            out.iter_mut().for_each(|out| *out = (f64::from(*out) / norm) as f32);
+            let inverse = norm.recip();
+            out.iter_mut().for_each(|out| *out = (f64::from(*out) * inverse) as f32);
         }
     }
 
