@@ -2,7 +2,12 @@
 //!
 //! A list is a run of adjacent nodes. For each there is a node of its own, whose vector is the list's centroid and
 //! whose rows are the nodes of the segment; the 1-bit codes of all of these are beside each other. So lists are found
-//! as rows of a flat segment are: by the estimates of all, then by the distances of those that are likely to be read.
+//! as rows of a flat segment are, in two levels: by the estimates of all, then by the distances of those of which
+//! estimates do not say whether they are among the first that are due.
+//!
+//! A second level of centroids that are centroids of lists, as builds have one, is not stored. It could spare most
+//! estimates, and these are 3 to 5 % of a search (perf of segments_bench, 100,000 text embeddings of 384 dimensions, 632
+//! and 5,000 lists); distances were 6 and 16 %, of which estimates now spare two thirds.
 
 use std::cell::{Cell, OnceCell};
 use std::ops::Range;
@@ -18,8 +23,11 @@ use crate::pager::{BlockNumber, Pager};
 use crate::plan::NodePlan;
 use crate::space::SegmentQuery;
 
-/// Lists whose distances are looked at: so many for each that is to be read, and besides.
-const MEASURED: usize = 2;
+/// Of the lists that are to be read, the nearest by estimates, in tenths: these will be read, so distances would say no
+/// more. On text embeddings, searches found 0.0005 less so, and took 15 % less time with 5,000 lists.
+const SURE_TENTHS: usize = 7;
+/// Lists up to which distances decide, by estimates: so many tenths of those that are to be read, and besides.
+const MEASURED_TENTHS: usize = 15;
 const MEASURED_MIN: usize = 16;
 
 /// Lists by their distance to a query. Few searches read more than the nearest, so the others are put in order when the
@@ -33,9 +41,11 @@ pub(crate) struct ListOrder {
 }
 
 impl ListOrder {
-    /// `near`: those that come first. No key of `far` is below one of them, as far as the order was known.
-    fn new(near: Vec<(f32, u32)>, far: Vec<(f32, u32)>) -> Self {
-        Self { near: numbers_by_key(near), far: Cell::new(far), far_numbers: OnceCell::new() }
+    /// Those of `sure` come first, then those of `near`, then the others, each by their keys.
+    fn new(sure: Vec<(f32, u32)>, near: Vec<(f32, u32)>, far: Vec<(f32, u32)>) -> Self {
+        let mut first = numbers_by_key(sure);
+        first.append(&mut numbers_by_key(near));
+        Self { near: first, far: Cell::new(far), far_numbers: OnceCell::new() }
     }
 
     /// The list that so many are before.
@@ -43,6 +53,15 @@ impl ListOrder {
         let Some(before) = before.checked_sub(self.near.len()) else { return self.near.get(before).copied() };
         self.far_numbers.get_or_init(|| numbers_by_key(self.far.take())).get(before).copied()
     }
+}
+
+/// Leaves the `count` with the smallest keys in `keys`, in no order, and returns the others.
+fn split_nearest(keys: &mut Vec<(f32, u32)>, count: usize) -> Vec<(f32, u32)> {
+    if count >= keys.len() {
+        return Vec::new();
+    }
+    keys.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0));
+    keys.split_off(count)
 }
 
 fn numbers_by_key(mut keys: Vec<(f32, u32)>) -> Vec<u32> {
@@ -104,20 +123,17 @@ impl<'a, P: Pager> Lists<'a, P> {
     /// # Errors
     /// If a page is damaged.
     pub(crate) fn by_distance(&self, query: &SegmentQuery, wanted: usize) -> Result<ListOrder, PageError> {
-        let mut keys = self.estimates(query)?;
-        let measured = wanted.saturating_mul(MEASURED).saturating_add(MEASURED_MIN).min(keys.len());
-        if measured < keys.len() {
-            keys.select_nth_unstable_by(measured, |a, b| a.0.total_cmp(&b.0));
-        }
-        let mut near = keys[..measured].to_vec();
-        keys.drain(..measured);
+        let mut sure = self.estimates(query)?;
+        let tenths = |tenths: usize| wanted.saturating_mul(tenths) / 10;
+        let far = split_nearest(&mut sure, tenths(MEASURED_TENTHS).saturating_add(MEASURED_MIN));
+        let mut near = split_nearest(&mut sure, tenths(SURE_TENTHS));
         for (key, list) in &mut near {
             *key = self.with_list(*list, |node, _| {
                 let own = node.header();
                 query.measure(node.own(), own.scale, own.error).key
             })?;
         }
-        Ok(ListOrder::new(near, keys))
+        Ok(ListOrder::new(sure, near, far))
     }
 
     /// The estimated keys of all lists.
@@ -152,10 +168,22 @@ mod tests {
     fn lists_come_nearest_first_whether_they_were_due_or_not() {
         let near = vec![(3.0, 4), (1.0, 7), (2.0, 0)];
         let far = vec![(9.0, 1), (5.0, 6), (f32::INFINITY, 3), (4.0, 2), (7.0, 5)];
-        let order = ListOrder::new(near, far);
-        let all: Vec<u32> = (0..8).filter_map(|before| order.get(before)).collect();
-        assert_eq!(all, [7, 0, 4, 2, 6, 5, 1, 3]);
-        assert_eq!((order.get(3), order.get(8)), (Some(2), None));
-        assert_eq!(ListOrder::new(Vec::new(), vec![(0.0, 9)]).get(0), Some(9));
+        // Estimates and distances are not compared with each other.
+        let order = ListOrder::new(vec![(9.5, 8), (8.5, 9)], near, far);
+        let all: Vec<u32> = (0..10).filter_map(|before| order.get(before)).collect();
+        assert_eq!(all, [9, 8, 7, 0, 4, 2, 6, 5, 1, 3]);
+        assert_eq!((order.get(5), order.get(10)), (Some(2), None));
+        assert_eq!(ListOrder::new(Vec::new(), Vec::new(), vec![(0.0, 9)]).get(0), Some(9));
+    }
+
+    #[test]
+    fn the_nearest_stay_and_the_others_leave() {
+        let all: Vec<(f32, u32)> = (0..20).map(|list| (((list * 7) % 20) as f32, list)).collect();
+        for count in [0, 1, 7, 19, 20, 30] {
+            let mut keys = all.clone();
+            let others = split_nearest(&mut keys, count);
+            assert_eq!((keys.len(), keys.len() + others.len()), (count.min(20), 20));
+            assert!(keys.iter().all(|key| others.iter().all(|other| key.0 < other.0)), "{count}");
+        }
     }
 }
