@@ -80,8 +80,8 @@ pub fn reserve_setting_prefix(prefix: &std::ffi::CStr) {
     }
 }
 
-/// Adds up to `pages` pages of zeros to a file and pins them, before 16 one at a time. Returns their buffers, at least one,
-/// in the order of their blocks; they are not locked.
+/// Adds up to `pages` pages of zeros to a file and pins them, before 16 one at a time. Returns their buffers, at least
+/// one, in the order of their blocks; they are not locked.
 ///
 /// # Safety
 /// `relation` is open, and nobody else extends or reads its file; runs on the backend's main thread.

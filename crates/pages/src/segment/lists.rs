@@ -6,8 +6,8 @@
 //! estimates do not say whether they are among the first that are due.
 //!
 //! A second level of centroids that are centroids of lists, as builds have one, is not stored. It could spare most
-//! estimates, and these are 3 to 5 % of a search (perf of segments_bench, 100,000 text embeddings of 384 dimensions, 632
-//! and 5,000 lists); distances were 6 and 16 %, of which estimates now spare two thirds.
+//! estimates, and these are 3 to 5 % of a search (perf of segments_bench, 100,000 text embeddings of 384 dimensions,
+//! 632 and 5,000 lists); distances were 6 and 16 %, of which estimates now spare two thirds.
 
 use std::cell::{Cell, OnceCell};
 use std::ops::Range;
