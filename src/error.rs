@@ -496,6 +496,18 @@ pub fn warn_recall(index: &str, reach: Reach, target: f64) {
         .report(PgLogLevel::WARNING);
 }
 
+/// Tells the user that lists are worse than they could be.
+pub fn warn_training(index: &str, rows: usize, lists: usize) {
+    let message = format!("lists of index \"{index}\" are trained on few rows");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+        .set_detail(format!(
+            "The sample that fits the memory has {rows} rows for {lists} lists. Searches have to read more lists for the same \
+             recall, and find less with a set number of probes."
+        ))
+        .set_hint("Increase maintenance_work_mem and REINDEX.")
+        .report(PgLogLevel::WARNING);
+}
+
 /// Tells the user that maintenance could not be done now, which harms nothing but speed.
 pub fn warn_maintenance(error: IndexError) {
     error.report().report(PgLogLevel::WARNING);

@@ -31,7 +31,7 @@ use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::maintain::warn_if_below;
+use super::maintain::warn_of;
 use super::opclass;
 use super::options::Options;
 use crate::am::ivf;
@@ -336,8 +336,11 @@ impl<'b> Build<'b> {
             read += (end - first) as usize;
             let found = sampled + self.loader.rows();
             rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
-            let wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64)
-                .min((rows / SAMPLED_SHARE).max(batch / 2));
+            let wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64).min(
+                (rows / SAMPLED_SHARE)
+                    .max(batch / 2)
+                    .max(stream::sample_rows_min(&self.options, rows as u64)),
+            );
             let is_enough = rows > batch && found >= wanted;
             // The first one decides what codes are relative to, and has the queries of the calibration.
             let piece = if sampled == 0 { batch.div_ceil(2) } else { piece_of(batch) };
@@ -504,7 +507,7 @@ impl<'b> Build<'b> {
             .write(&pager, self.pages, self.space, segment)
             .map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
-        unsafe { warn_if_below(self.index, written.reach) };
+        unsafe { warn_of(self.index, written.shortfall) };
         self.meta.segments[self.meta.segment_count as usize] = written.entry;
         self.meta.segment_count += 1;
         self.meta.generation += 1;

@@ -20,8 +20,7 @@ use pages::maintain::{self, Horizon, Host, Limits, LoadError, Slot, Sources, Ste
 use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
-use pages::segment::build::{self, BuildOptions, Navigator};
-use pages::segment::calibrate::Reach;
+use pages::segment::build::{self, BuildOptions, Navigator, Shortfall};
 use pages::segment::stream::{self, SpillSort, Workers};
 use pages::space::Space;
 use pgrx::pg_sys;
@@ -273,17 +272,22 @@ unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLo
     }
 }
 
-/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set. The
-/// segment must be most of the index.
+/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set, or if its
+/// lists are worse than they could be. The segment must be most of the index.
 ///
 /// # Safety
 /// `index` is open, and this is the backend's main thread.
-pub unsafe fn warn_if_below(index: pg_sys::Relation, reach: Option<Reach>) {
+pub unsafe fn warn_of(index: pg_sys::Relation, shortfall: Option<Shortfall>) {
     let target = guc::recall_target();
     let is_set = guc::hnsw_settings().ef_search.is_some();
-    if let Some(reach) = reach.filter(|reach| !is_set && reach.is_below(target as f32)) {
-        // SAFETY: by the contract.
-        crate::error::warn_recall(&unsafe { crate::pg::relation_name(index) }, reach, target);
+    // SAFETY: by the contract.
+    let name = || unsafe { crate::pg::relation_name(index) };
+    match shortfall {
+        Some(Shortfall::Reach(reach)) if !is_set && reach.is_below(target as f32) => {
+            crate::error::warn_recall(&name(), reach, target);
+        }
+        Some(Shortfall::Training { rows, lists }) => crate::error::warn_training(&name(), rows, lists),
+        Some(Shortfall::Reach(_)) | None => {}
     }
 }
 
@@ -427,7 +431,7 @@ impl<'s> JobHost<'s> {
         let rows: u64 = self.open.meta.segments().iter().map(|entry| u64::from(entry.live())).sum();
         if done.rows > rows / 2 {
             // SAFETY: the index is open while this lives.
-            unsafe { warn_if_below(self.index, done.reach) };
+            unsafe { warn_of(self.index, done.shortfall) };
         }
         Ok(done)
     }

@@ -7,8 +7,7 @@ use super::{Cause, Horizon};
 use crate::error::PageError;
 use crate::format::meta::{Meta, SegmentEntry};
 use crate::pager::{PageSink, Pager};
-use crate::segment::build::{self, BuildOptions, Prepared, list_plan};
-use crate::segment::calibrate::Reach;
+use crate::segment::build::{self, BuildOptions, Prepared, Shortfall, list_plan};
 use crate::segment::stream::{ListBuilder, RowSort, Workers, batch_rows, sample_rows};
 use crate::space::Space;
 
@@ -70,8 +69,8 @@ pub struct Outcome {
     pub dead: u64,
     /// Pages that it wrote.
     pub pages: u64,
-    /// How much searches of the new segment can find, if that is less than everything.
-    pub reach: Option<Reach>,
+    /// What its user should know of the new segment.
+    pub shortfall: Option<Shortfall>,
 }
 
 /// A job to be done.
@@ -125,7 +124,7 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
         rows: segment.map_or(0, |segment| u64::from(segment.rows)),
         dead: loaded.dead,
         pages: u64::from(pages),
-        reach: written.and_then(|written| written.reach),
+        shortfall: written.and_then(|written| written.shortfall),
     })
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Sample {
     tids: Vec<TidEntry>,
     /// int8 codes of all rows, those of the first batch first.
     codes: Vec<i8>,
+    /// Rows that came, those without a place among them.
+    seen: usize,
 }
 
 impl Sample {
@@ -43,10 +45,10 @@ impl Sample {
         if !loader.has_places() {
             return Ok(None);
         }
-        let frame = loader.frame(space, plan);
+        let (frame, seen) = (loader.frame(space, plan), loader.rows());
         let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
         let codes = std::mem::take(&mut first.bytes);
-        Ok(Some(Self { frame, first, tids, codes }))
+        Ok(Some(Self { frame, first, tids, codes, seen }))
     }
 
     /// Of a batch that is all there is so far, and that is still needed.
@@ -63,11 +65,17 @@ impl Sample {
     /// Adds a batch.
     pub fn add(&mut self, mut loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
         loader.place(space, Purpose::Codes);
+        self.seen += loader.rows();
         self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
         Ok(())
     }
 
-    /// Number of rows.
+    /// Number of rows that came.
+    pub fn seen(&self) -> usize {
+        self.seen
+    }
+
+    /// Number of rows that have a place.
     pub fn rows(&self) -> usize {
         self.codes.len() / self.frame.byte_dim
     }
@@ -80,7 +88,7 @@ impl Sample {
         seed: u64,
         control: &Control,
     ) -> Result<Trained, BuildError> {
-        let Self { frame, mut first, tids, codes } = self;
+        let Self { frame, mut first, tids, codes, .. } = self;
         let dim = frame.byte_dim;
         let rows = Rows { codes: &codes, dim, count: codes.len() / dim };
         let centroids = train_lists(&rows, wanted, seed, control)?;
