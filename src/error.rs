@@ -501,8 +501,8 @@ pub fn warn_training(index: &str, rows: usize, lists: usize) {
     let message = format!("lists of index \"{index}\" are trained on few rows");
     new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
         .set_detail(format!(
-            "The sample that fits the memory has {rows} rows for {lists} lists. Searches have to read more lists for the same \
-             recall, and find less with a set number of probes."
+            "The sample that fits the memory has {rows} rows for {lists} lists. Searches have to read more lists for \
+             the same recall, and find less with a set number of probes."
         ))
         .set_hint("Increase maintenance_work_mem and REINDEX.")
         .report(PgLogLevel::WARNING);

@@ -272,8 +272,8 @@ unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLo
     }
 }
 
-/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set, or if its
-/// lists are worse than they could be. The segment must be most of the index.
+/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set, or if
+/// its lists are worse than they could be. The segment must be most of the index.
 ///
 /// # Safety
 /// `index` is open, and this is the backend's main thread.

@@ -41,8 +41,8 @@ pub use write::Listed;
 const BATCH_ROWS_MIN: u64 = 512;
 const BATCH_ROWS_MAX: u64 = 16 * 1024;
 
-/// Rows of each list that it should be trained on, at least: with 8, rows of text embeddings are a tenth farther from their
-/// centroids than with 40.
+/// Rows of each list that it should be trained on, at least: with 8, rows of text embeddings are a tenth farther from
+/// their centroids than with 40.
 const TRAINED_ROWS_MIN: usize = 8;
 
 /// What a sort takes for a record besides its bytes: a reference, a header, its allocation, and the rounding up.
