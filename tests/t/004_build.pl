@@ -57,11 +57,17 @@ for my $share (0.1, 0.3)
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'items_v'"), '0', 'nothing is left');
 }
 
-# CONCURRENTLY while rows come and go.
-my $load = start_psql($node, qq(DO \$\$ BEGIN FOR i IN 20001..20400 LOOP
-	INSERT INTO items VALUES (i, embed(i, $dim)); DELETE FROM items WHERE id = i - 20000; COMMIT; END LOOP; END \$\$));
+# CONCURRENTLY while rows come and go. With so much memory, the sample that lists are trained on is kept, so that blocks are
+# read at different times.
+my $load = start_psql($node, qq(DO \$\$ BEGIN FOR i IN 20001..20800 LOOP
+	INSERT INTO items VALUES (i, embed(i, $dim)); DELETE FROM items WHERE id = i - 20000;
+	UPDATE items SET v = embed(i + 1, $dim) WHERE id = i - 10000; COMMIT; END LOOP; END \$\$));
 $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM items WHERE id > 20000") or die "the load does not begin";
-$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY items_v ON items USING $METHOD (v vector_l2_ops)");
+{
+	local $ENV{PGOPTIONS} = $METHOD eq 'ivf' ? '-c maintenance_work_mem=16MB' : '';
+	$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY items_v ON items USING $METHOD (v vector_l2_ops)");
+	$node->safe_psql('postgres', "REINDEX INDEX CONCURRENTLY items_v");
+}
 ok($load->finish, 'the load ends without an error');
 is($node->safe_psql('postgres', "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_v'::regclass"), 't', 'valid');
 is_whole($node, $dim, 'CONCURRENTLY');

@@ -11,6 +11,12 @@
 //! they need the disk. So there is one segment whatever memory there is. While the workers encode batches the leader
 //! reads the next.
 //!
+//! The sample's rows are the first batch if memory holds their codes, and the scan passes over their blocks then. A
+//! block is read as a whole in one scan or the other, by PostgreSQL's own scan of a build, which keeps chains of HOT
+//! updates within a block; so each row that the table has comes once. What scans see may differ from block to block
+//! only where others write meanwhile, which is in CREATE INDEX CONCURRENTLY: there each scan has a snapshot of its own,
+//! and the validation adds whatever its snapshot sees and the index lacks.
+//!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
 //! maintenance_work_mem; besides, up to 24 MB for the threads' scratch and the codes of the
 //! pages being written, and what the backend itself uses. Tables that need more than
@@ -25,7 +31,7 @@ use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
 use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, BatchDone, ListBuilder, SampleDone, SpillSort, Workers};
+use pages::segment::stream::{self, BatchDone, BatchWork, ListBuilder, SampleDone, SpillSort, Workers};
 use pages::space::Space;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
@@ -88,11 +94,13 @@ struct Build<'b> {
     indexed: f64,
     /// Whether the rows that come are a sample of those that will.
     is_sampling: bool,
+    /// Blocks whose rows are there already: a bit for each. Empty if the sample's rows come again.
+    passed: Vec<u64>,
 }
 
 /// What comes of a batch.
 enum Done {
-    Sample(SampleDone),
+    Sample(Box<SampleDone>),
     Batch(BatchDone),
 }
 
@@ -171,8 +179,12 @@ unsafe extern "C-unwind" fn add_row(
             return;
         }
         let build = &mut *state.cast::<Build<'_>>();
+        let tid = tid::from_pg(*heap_tid);
+        if build.has_passed(tid.block) {
+            return;
+        }
         let value = IndexedValue::new(build.space.element(), Detoasted::new(*values)).or_report();
-        build.add(&value, tid::from_pg(*heap_tid)).or_report();
+        build.add(&value, tid).or_report();
     }
 }
 
@@ -305,7 +317,14 @@ impl<'b> Build<'b> {
             meta,
             indexed: 0.0,
             is_sampling: false,
+            passed: Vec::new(),
         }
+    }
+
+    /// Whether the rows of a block are there already.
+    fn has_passed(&self, block: u32) -> bool {
+        let word = self.passed.get(block as usize / 64).copied().unwrap_or(0);
+        !self.is_sampling && word >> (block % 64) & 1 == 1
     }
 
     /// What the view shows while the table is read.
@@ -327,26 +346,33 @@ impl<'b> Build<'b> {
         let memory = self.memory_max;
         let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
         let run = (blocks / RUNS_MIN).clamp(1, RUN_BLOCKS);
+        let kept_max = stream::kept_rows_max(self.space, &self.options, memory);
         let (mut sampled, mut rows, mut read) = (0, 0, 0);
+        let mut waiting = Vec::new();
         for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
             let end = blocks.min(first + run);
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
             read += (end - first) as usize;
+            waiting.extend(first..end);
             let found = sampled + self.loader.rows();
             rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
-            let wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64).min(
-                (rows / SAMPLED_SHARE)
-                    .max(batch / 2)
-                    .max(stream::sample_rows_min(&self.options, rows as u64)),
-            );
+            let least = stream::sample_rows_min(&self.options, rows as u64);
+            let mut wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64)
+                .min((rows / SAMPLED_SHARE).max(batch / 2).max(least));
+            if !self.passed.is_empty() {
+                wanted = wanted.min(kept_max);
+            }
             let is_enough = rows > batch && found >= wanted;
             // The first one decides what codes are relative to, and has the queries of the calibration.
             let piece = if sampled == 0 { batch.div_ceil(2) } else { piece_of(batch) };
             if is_enough || rows > batch && self.loader.rows() >= piece {
+                if sampled == 0 && wanted <= kept_max {
+                    self.keep_sample(blocks);
+                }
                 sampled = found;
-                self.pass_sample_on()?;
+                self.pass_sample_on(&mut waiting)?;
             }
             // The first rows do as well when there are hardly more of them.
             if is_enough || read >= estimated_by && rows <= batch {
@@ -357,7 +383,16 @@ impl<'b> Build<'b> {
         self.is_sampling = false;
         self.loader = Loader::new(self.space);
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
-        listed.train(rows as u64, &self.workers)
+        listed.train(rows as u64, &self.workers)?;
+        let work = listed.sampled();
+        self.begin_batch(work)
+    }
+
+    fn keep_sample(&mut self, blocks: u32) {
+        if let Some((listed, _)) = &mut self.listed {
+            listed.keep_sample();
+            self.passed = vec![0; blocks.div_ceil(64) as usize];
+        }
     }
 
     fn begin_crew(&mut self) -> Result<(), IndexError> {
@@ -369,7 +404,12 @@ impl<'b> Build<'b> {
         Ok(())
     }
 
-    fn pass_sample_on(&mut self) -> Result<(), IndexError> {
+    /// Gives the loaded rows, all those of the blocks that wait, to the workers.
+    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>) -> Result<(), IndexError> {
+        if !self.passed.is_empty() {
+            self.indexed += self.loader.rows() as f64;
+            waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
+        }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         // One batch is added to those before.
         self.end_all()?;
@@ -378,7 +418,7 @@ impl<'b> Build<'b> {
         };
         let Some(crew) = &mut self.crew else { return listed.sample(loader, &self.workers) };
         if let Some(work) = listed.begin_sample(loader) {
-            crew.begin(move || work.run(&control).map(Done::Sample));
+            crew.begin(move || work.run(&control).map(|done| Done::Sample(Box::new(done))));
         }
         Ok(())
     }
@@ -414,16 +454,23 @@ impl<'b> Build<'b> {
         if self.crew.as_ref().is_some_and(|crew| crew.pending() >= BATCHES_BEGUN) {
             self.end_one()?;
         }
-        let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
-            return Ok(());
-        };
-        let Some(crew) = &mut self.crew else { return listed.add(loader, &self.workers) };
+        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         let is_piece = listed.is_trained();
-        if let Some(work) = listed.begin(loader, &self.workers)? {
-            crew.begin(move || work.run(&control).map(Done::Batch));
-        }
+        let work = listed.begin(loader, &self.workers)?;
+        self.begin_batch(work)?;
         // A first batch that is the sample, too, takes all the memory that there is for batches.
         if is_piece { Ok(()) } else { self.end_all() }
+    }
+
+    /// Gives work to the threads, or does it.
+    fn begin_batch(&mut self, work: Option<BatchWork>) -> Result<(), IndexError> {
+        let (Some(work), Some((listed, _))) = (work, &mut self.listed) else { return Ok(()) };
+        let control = Arc::clone(&self.control);
+        match &mut self.crew {
+            Some(crew) => crew.begin(move || work.run(&control).map(Done::Batch)),
+            None => listed.end(self.workers.run(|control| work.run(control))?),
+        }
+        Ok(())
     }
 
     /// Takes what the workers have made of the earliest batch; says whether there was one.
@@ -431,7 +478,7 @@ impl<'b> Build<'b> {
         let Some(crew) = self.crew.as_mut().filter(|crew| crew.pending() > 0) else { return Ok(false) };
         let done = crew.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
         match (&mut self.listed, done) {
-            (Some((listed, _)), Done::Sample(done)) => listed.end_sample(done),
+            (Some((listed, _)), Done::Sample(done)) => listed.end_sample(*done),
             (Some((listed, _)), Done::Batch(done)) => listed.end(done),
             (None, _) => {}
         }

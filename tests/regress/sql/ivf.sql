@@ -371,6 +371,25 @@ RESET maintenance_work_mem;
 \set VERBOSITY default
 DROP TABLE p;
 
+-- a build that keeps its sample: every row once, whatever became of it
+CREATE TABLE p (id int, n int, val vector(72)) WITH (fillfactor = 50);
+INSERT INTO p SELECT id, 0, CASE WHEN id % 50 = 0 THEN NULL WHEN id % 70 = 1 THEN array_fill(0, ARRAY[72])::vector ELSE dense(id, 72) END
+	FROM generate_series(1, 9000) id;
+UPDATE p SET n = 1 WHERE id % 3 = 0;
+UPDATE p SET val = dense(id + 1, 72) WHERE id % 7 = 3;
+DELETE FROM p WHERE id % 11 = 0;
+SET maintenance_work_mem = '8MB';
+CREATE INDEX p_val ON p USING ivf (val vector_cosine_ops);
+CREATE INDEX p_some ON p USING ivf (val) WHERE id % 2 = 0;
+RESET maintenance_work_mem;
+SELECT count(*), count(DISTINCT id), sum(id) FROM (SELECT id FROM p ORDER BY val <=> dense(1, 72)) s;
+SELECT count(*), count(DISTINCT id), sum(id) FROM (SELECT id FROM p WHERE id % 2 = 0 ORDER BY val <-> dense(1, 72)) s;
+SELECT count(*), count(DISTINCT id), sum(id), sum((id % 2 = 0)::int) AS some, sum(CASE WHEN id % 2 = 0 THEN id END) AS sum_of_some
+	FROM p WHERE val IS NOT NULL;
+SELECT proxima.check_index(name) ->> 'sound' AS sound FROM unnest(ARRAY['p_val', 'p_some']) name;
+SELECT reltuples FROM pg_class WHERE relname IN ('p_val', 'p_some') ORDER BY 1;
+DROP TABLE p;
+
 -- the planner's choice with its own settings
 RESET enable_seqscan;
 CREATE TABLE p (id int PRIMARY KEY, kind int, val vector(32));

@@ -69,6 +69,16 @@ pub fn code_hash(code: &[u8], scale: f32) -> u64 {
 }
 
 impl EncodedNodes {
+    /// Adds nodes with own vectors of a fixed size, each a row, and without the builder's codes.
+    pub fn append(&mut self, mut other: Self) {
+        self.norm_max = self.norm_max.max(other.norm_max);
+        self.own.append(&mut other.own);
+        self.scales.append(&mut other.scales);
+        self.errors.append(&mut other.errors);
+        self.bits.append(&mut other.bits);
+        self.factors.append(&mut other.factors);
+    }
+
     /// Keeps the codes of these nodes only, in ascending order.
     pub fn keep(&mut self, nodes: &[u32]) {
         if self.plan.own() == OwnCode::Elsewhere {

@@ -4,7 +4,8 @@
 //! sample | train | batch by batch: encode, assign, sort | count | write
 //! ```
 //!
-//! A sample of the rows gives what codes are relative to ([`Frame`]) and the centroids of the lists. Then all rows
+//! A sample of the rows gives what codes are relative to ([`Frame`]) and the centroids of the lists. Where memory holds
+//! its codes, its rows are the first batch and do not come again ([`ListBuilder::keep_sample`]). Then all rows
 //! pass by: each batch is encoded and assigned on worker threads, and the codes, which are a fraction of the rows, go
 //! to a [`RowSort`], which brings those of a list together and may keep them on disk. Equal codes are adjacent there
 //! and become one node. The sorted codes are read once to count nodes, and once for each kind of page, because the
@@ -27,13 +28,13 @@ use std::sync::Arc;
 use ann::build::{BuildError, Control};
 
 use super::build::{BuildOptions, Shortfall, list_plan, lists_wanted};
-use super::encode::{Frame, Loader, TRAINING_ROWS, byte_dim_min};
+use super::encode::{Frame, Loader, Purpose, TRAINING_ROWS, byte_dim_min};
 use crate::format::segment::TidEntry;
 use crate::plan::NodePlan;
 use crate::space::Space;
 use record::Layout;
 pub use sort::{MemSort, RowSort, SpillSort};
-use train::{Batch, Sample, Trained};
+use train::{Batch, EncodedRows, Sample, Trained};
 use truth::Truths;
 pub use write::Listed;
 
@@ -109,6 +110,12 @@ pub fn sample_rows_min(options: &BuildOptions, rows: u64) -> usize {
     lists_wanted(options, rows).unwrap_or(1).saturating_mul(TRAINED_ROWS_MIN).min(rows)
 }
 
+/// Rows of a sample that can be kept with all their codes, for a builder that may take `memory` bytes.
+pub fn kept_rows_max(space: &Space, options: &BuildOptions, memory: u64) -> usize {
+    let record = list_plan(space, options).map_or(0, |plan| Layout::of(plan).bytes());
+    (memory / 2 / (byte_dim_min(space) + record + 64) as u64) as usize
+}
+
 /// All blocks of a table, each once, the first few of them already from all over the table.
 pub fn spread(blocks: u32) -> impl Iterator<Item = u32> {
     let blocks = u64::from(blocks);
@@ -131,6 +138,9 @@ pub struct ListBuilder<'a, S> {
     options: BuildOptions,
     sort: S,
     sample: Option<Sample>,
+    is_kept: bool,
+    /// The sample's rows, once lists are trained.
+    sampled: Option<EncodedRows>,
     growing: Option<Growing>,
     unranked: Vec<TidEntry>,
 }
@@ -138,8 +148,14 @@ pub struct ListBuilder<'a, S> {
 /// The work on a batch, for any thread: it shares nothing that changes.
 pub struct BatchWork {
     trained: Arc<Trained>,
-    loader: Loader,
+    source: Source,
     is_too_many: bool,
+}
+
+/// The rows of a batch.
+enum Source {
+    Loaded(Loader),
+    Encoded(EncodedRows),
 }
 
 /// What comes out of it.
@@ -153,11 +169,15 @@ pub struct SampleWork {
     space: Space,
     plan: NodePlan,
     sample: Option<Sample>,
+    is_kept: bool,
     loader: Loader,
 }
 
 /// What comes out of it.
-pub struct SampleDone(Option<Sample>);
+pub struct SampleDone {
+    sample: Option<Sample>,
+    unranked: Vec<TidEntry>,
+}
 
 impl SampleWork {
     /// Does it, in the caller's rayon pool.
@@ -165,15 +185,18 @@ impl SampleWork {
     /// # Errors
     /// If it was interrupted.
     pub fn run(self, control: &Control) -> Result<SampleDone, BuildError> {
-        let Self { space, plan, sample, loader } = self;
+        let Self { space, plan, sample, is_kept, mut loader } = self;
+        loader.place(&space, if sample.is_some() { Purpose::Codes } else { Purpose::Frame });
+        let seen = loader.rows();
+        let unranked = loader.take_unranked();
         let sample = match sample {
             Some(mut sample) => {
-                sample.add(loader, &space, control)?;
+                sample.add(loader, seen, (&space, is_kept), control)?;
                 Some(sample)
             }
-            None => Sample::new(loader, &space, plan, control)?,
+            None => Sample::new(loader, seen, (&space, plan), control)?,
         };
-        Ok(SampleDone(sample))
+        Ok(SampleDone { sample, unranked })
     }
 }
 
@@ -183,13 +206,19 @@ impl BatchWork {
     /// # Errors
     /// If it was interrupted, or there are more rows than a segment can number.
     pub fn run(self, control: &Control) -> Result<BatchDone, BuildError> {
-        let Self { trained, mut loader, is_too_many } = self;
+        let Self { trained, source, is_too_many } = self;
         if is_too_many {
             return Err(BuildError::TooManyRows);
         }
-        trained.place(&mut loader);
-        let unranked = loader.take_unranked();
-        Ok(BatchDone { batch: trained.encode(loader, control)?, unranked })
+        let (rows, unranked) = match source {
+            Source::Loaded(mut loader) => {
+                trained.place(&mut loader);
+                let unranked = loader.take_unranked();
+                (trained.encode(loader, control)?, unranked)
+            }
+            Source::Encoded(rows) => (rows, Vec::new()),
+        };
+        Ok(BatchDone { batch: trained.assign(rows, control)?, unranked })
     }
 }
 
@@ -208,11 +237,26 @@ struct Growing {
 impl<'a, S: RowSort> ListBuilder<'a, S> {
     /// Without rows. `options` ask for lists, and rows of this space can have them.
     pub fn new(space: &'a Space, options: &BuildOptions, sort: S) -> Self {
-        Self { space, options: *options, sort, sample: None, growing: None, unranked: Vec::new() }
+        Self {
+            space,
+            options: *options,
+            sort,
+            sample: None,
+            is_kept: false,
+            sampled: None,
+            growing: None,
+            unranked: Vec::new(),
+        }
+    }
+
+    /// Makes the rows of the sample that is to come rows of the segment, so that they need not come again: what
+    /// [`Self::sampled`] gives is their batch. They may be [`kept_rows_max`].
+    pub fn keep_sample(&mut self) {
+        self.is_kept = true;
     }
 
     /// Takes a batch of rows as part of the sample that lists are trained on. They must come again as [`Self::add`]
-    /// takes them. The first batch decides what codes are relative to.
+    /// takes them, unless they are kept. The first batch decides what codes are relative to.
     ///
     /// # Errors
     /// If it was interrupted.
@@ -228,12 +272,16 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
     /// [`Self::end_sample`] before the next batch.
     pub fn begin_sample(&mut self, loader: Loader) -> Option<SampleWork> {
         let plan = list_plan(self.space, &self.options).filter(|_| loader.rows() > 0)?;
-        Some(SampleWork { space: self.space.clone(), plan, sample: self.sample.take(), loader })
+        let (space, is_kept) = (self.space.clone(), self.is_kept);
+        Some(SampleWork { space, plan, sample: self.sample.take(), is_kept, loader })
     }
 
     /// Takes what came out of a batch of the sample.
     pub fn end_sample(&mut self, done: SampleDone) {
-        self.sample = done.0;
+        self.sample = done.sample;
+        if self.is_kept {
+            self.unranked.extend(done.unranked);
+        }
     }
 
     /// Trains lists for about `rows` rows on the sample, if there is one.
@@ -247,7 +295,9 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         let wanted = lists_wanted(options, rows).unwrap_or(1);
         let shortfall = Shortfall::Training { rows: sample.rows(), lists: wanted };
         let is_short = sample.seen() < sample_rows_min(options, rows as u64);
-        let trained = workers.run(|control| sample.train(space, wanted, options.seed, control))?;
+        let how = (options.seed, self.is_kept);
+        let (trained, sampled) = workers.run(|control| sample.train(space, wanted, how, control))?;
+        self.sampled = sampled;
         self.growing = Some(Growing {
             layout: Layout::of(trained.frame.plan),
             truths: Truths::new(&trained),
@@ -258,6 +308,14 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
             shortfall: is_short.then_some(shortfall),
         });
         Ok(())
+    }
+
+    /// The batch of the sample's rows, if they are kept: to be done as what [`Self::begin`] gives, before all else.
+    pub fn sampled(&mut self) -> Option<BatchWork> {
+        let (rows, growing) = (self.sampled.take()?, self.growing.as_mut()?);
+        growing.begun += rows.1.len() as u64;
+        let is_too_many = self.unranked.len() as u64 + growing.begun >= u64::from(u32::MAX);
+        Some(BatchWork { trained: Arc::clone(&growing.trained), source: Source::Encoded(rows), is_too_many })
     }
 
     /// Takes a batch of rows. The first one is the sample if there was none.
@@ -286,6 +344,8 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         if self.growing.is_none() {
             let Some(plan) = list_plan(space, &self.options) else { return Ok(None) };
             let rows = loader.rows() as u64;
+            // These rows are at hand already.
+            self.is_kept = false;
             self.sample = workers.run(|control| Sample::of(&mut loader, space, plan, control))?;
             self.train(rows, workers)?;
         }
@@ -295,7 +355,8 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         };
         growing.begun += loader.rows() as u64;
         let is_too_many = growing.begun + self.unranked.len() as u64 >= u64::from(u32::MAX);
-        Ok(Some(BatchWork { trained: Arc::clone(&growing.trained), loader, is_too_many }))
+        let source = Source::Loaded(loader);
+        Ok(Some(BatchWork { trained: Arc::clone(&growing.trained), source, is_too_many }))
     }
 
     /// Takes what came out of a batch.
@@ -337,7 +398,9 @@ mod tests {
     use kernels::Encoding;
 
     use super::*;
+    use crate::error::PageError;
     use crate::format::meta::ListOptions;
+    use crate::pager::{BlockNumber, BulkWriter, PageBytes};
     use crate::plan::OwnCode;
     use crate::row::{Element, Row};
     use crate::segment::build::Navigator;
@@ -368,6 +431,45 @@ mod tests {
                 Ok(listed) => assert!(left > 0 && listed.pages_needed() > 5),
                 Err(unranked) => assert_eq!((left, unranked.len()), (0, 0)),
             }
+        }
+    }
+
+    /// Pages that go nowhere.
+    struct Nowhere(u32);
+
+    impl BulkWriter for Nowhere {
+        fn append(&mut self, _: &PageBytes) -> Result<BlockNumber, PageError> {
+            self.0 += 1;
+            Ok(self.0)
+        }
+    }
+
+    /// Rows of a sample that is kept are the segment's, those without a place among them, and once.
+    #[test]
+    fn a_sample_may_be_kept() {
+        let space = Space::new(Element::Float4, Metric::Cosine, 72, 1);
+        let lists = ListOptions { lists: 3, own: OwnCode::Residual(Encoding::I4) };
+        let options =
+            BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Lists(lists) };
+        let zero = |mut loader: Loader| {
+            let tid = HeapTid { block: 2, offset: 1 };
+            loader.push_unplaced(&space, Row::Dense(&[0.0; 72]), tid).unwrap();
+            loader
+        };
+        for (samples, others) in [(vec![100, 50], vec![70]), (vec![40], vec![]), (vec![], vec![60, 10])] {
+            let mut builder = ListBuilder::new(&space, &options, MemSort::default());
+            builder.keep_sample();
+            samples.iter().for_each(|&count| builder.sample(zero(rows(&space, count)), &Inline).unwrap());
+            builder.train(200, &Inline).unwrap();
+            if let Some(work) = builder.sampled() {
+                builder.end(work.run(&Control::default()).unwrap());
+            }
+            assert!(builder.sampled().is_none());
+            others.iter().for_each(|&count| builder.add(zero(rows(&space, count)), &Inline).unwrap());
+            let Ok(listed) = builder.finish() else { panic!("there are rows") };
+            let entry = listed.write(&mut Nowhere(0), 1).unwrap().entry;
+            let all: u16 = samples.iter().chain(&others).map(|count| count + 1).sum();
+            assert_eq!(entry.rows, u32::from(all), "{samples:?} {others:?}");
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) struct Sample {
     frame: Frame,
     /// The first batch, without int8 codes.
     first: EncodedNodes,
+    /// The others, if they are kept.
+    rest: EncodedNodes,
     tids: Vec<TidEntry>,
     /// int8 codes of all rows, those of the first batch first.
     codes: Vec<i8>,
@@ -34,21 +36,21 @@ pub(super) struct Sample {
 }
 
 impl Sample {
-    /// Of a first batch; None if no row of it has a place.
+    /// Of a first batch, placed, for which `seen` rows came; None if no row of it has a place.
     pub fn new(
-        mut loader: Loader,
-        space: &Space,
-        plan: NodePlan,
+        loader: Loader,
+        seen: usize,
+        (space, plan): (&Space, NodePlan),
         control: &Control,
     ) -> Result<Option<Self>, BuildError> {
-        loader.place(space, Purpose::Frame);
         if !loader.has_places() {
             return Ok(None);
         }
-        let (frame, seen) = (loader.frame(space, plan), loader.rows());
+        let frame = loader.frame(space, plan);
         let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
         let codes = std::mem::take(&mut first.bytes);
-        Ok(Some(Self { frame, first, tids, codes, seen }))
+        let rest = EncodedNodes::empty(&frame);
+        Ok(Some(Self { frame, first, rest, tids, codes, seen }))
     }
 
     /// Of a batch that is all there is so far, and that is still needed.
@@ -59,14 +61,26 @@ impl Sample {
         control: &Control,
     ) -> Result<Option<Self>, BuildError> {
         loader.place(space, Purpose::Frame);
-        Self::new(loader.clone(), space, plan, control)
+        Self::new(loader.clone(), loader.rows(), (space, plan), control)
     }
 
-    /// Adds a batch.
-    pub fn add(&mut self, mut loader: Loader, space: &Space, control: &Control) -> Result<(), BuildError> {
-        loader.place(space, Purpose::Codes);
-        self.seen += loader.rows();
-        self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
+    /// Adds a batch, placed, for which `seen` rows came; with all its codes if they are kept.
+    pub fn add(
+        &mut self,
+        loader: Loader,
+        seen: usize,
+        (space, is_kept): (&Space, bool),
+        control: &Control,
+    ) -> Result<(), BuildError> {
+        self.seen += seen;
+        if is_kept {
+            let (mut nodes, mut tids) = loader.encode_rows(space, &self.frame, control)?;
+            self.codes.append(&mut nodes.bytes);
+            self.tids.append(&mut tids);
+            self.rest.append(nodes);
+        } else {
+            self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
+        }
         Ok(())
     }
 
@@ -80,15 +94,15 @@ impl Sample {
         self.codes.len() / self.frame.byte_dim
     }
 
-    /// Trains so many lists.
+    /// Trains so many lists. Returns the rows, too, if they are kept.
     pub fn train(
         self,
         space: &Space,
         wanted: usize,
-        seed: u64,
+        (seed, is_kept): (u64, bool),
         control: &Control,
-    ) -> Result<Trained, BuildError> {
-        let Self { frame, mut first, tids, codes, .. } = self;
+    ) -> Result<(Trained, Option<EncodedRows>), BuildError> {
+        let Self { frame, mut first, rest, tids, codes, .. } = self;
         let dim = frame.byte_dim;
         let rows = Rows { codes: &codes, dim, count: codes.len() / dim };
         let centroids = train_lists(&rows, wanted, seed, control)?;
@@ -96,13 +110,17 @@ impl Sample {
         let lists = encode_lists(space, &frame, &centroids);
         let chosen = sample_of_lists(&first);
         let candidates = candidates(space, (&first, &rows), &chosen, control)?;
+        let mut all_rows = is_kept.then(|| first.clone());
+        if let Some(all_rows) = &mut all_rows {
+            all_rows.append(rest);
+        }
         first.keep(&chosen);
         first.bytes = Queries::of_rows(&rows, &chosen).codes;
         let chosen_rows = Rows { codes: &first.bytes, dim, count: chosen.len() };
         let nearest = assigner.assign_all(&chosen_rows, control)?;
         let all: Vec<u32> = (0..chosen.len() as u32).collect();
         let query_of = |(at, &row): (u32, &u32)| (place(&tids[row as usize]), at);
-        Ok(Trained {
+        let trained = Trained {
             space: space.clone(),
             queries: sample_queries(space, &first, &all),
             limits: chosen.iter().map(|_| AtomicU32::new(u32::MAX)).collect(),
@@ -113,7 +131,8 @@ impl Sample {
             frame,
             assigner,
             lists,
-        })
+        };
+        Ok((trained, all_rows.map(|nodes| (EncodedNodes { bytes: codes, ..nodes }, tids))))
     }
 }
 
@@ -167,6 +186,9 @@ pub(super) struct Trained {
     query_of: HashMap<(u32, u16), u32>,
 }
 
+/// Rows with their codes, and where they are in the heap.
+pub(super) type EncodedRows = (EncodedNodes, Vec<TidEntry>);
+
 /// Rows with their codes and lists.
 pub(super) struct Batch {
     /// Each row is a node.
@@ -190,10 +212,14 @@ impl Trained {
         loader.place(&self.space, Purpose::Codes);
     }
 
-    /// Encodes rows and gives them to lists.
-    pub fn encode(&self, loader: Loader, control: &Control) -> Result<Batch, BuildError> {
+    /// Encodes rows.
+    pub fn encode(&self, loader: Loader, control: &Control) -> Result<EncodedRows, BuildError> {
+        loader.encode_rows(&self.space, &self.frame, control)
+    }
+
+    /// Gives rows to lists.
+    pub fn assign(&self, (nodes, tids): EncodedRows, control: &Control) -> Result<Batch, BuildError> {
         let space = &self.space;
-        let (nodes, tids) = loader.encode_rows(space, &self.frame, control)?;
         let rows = Rows { codes: &nodes.bytes, dim: nodes.byte_dim, count: nodes.count() };
         let nearest = self.assigner.assign_all(&rows, control)?;
         let mut queries = Queries {
