@@ -101,7 +101,7 @@ struct Build<'b> {
 /// What comes of a batch.
 enum Done {
     Sample(Box<SampleDone>),
-    Batch(BatchDone),
+    Batch(Box<BatchDone>),
 }
 
 /// Builds the index from its table.
@@ -467,7 +467,7 @@ impl<'b> Build<'b> {
         let (Some(work), Some((listed, _))) = (work, &mut self.listed) else { return Ok(()) };
         let control = Arc::clone(&self.control);
         match &mut self.crew {
-            Some(crew) => crew.begin(move || work.run(&control).map(Done::Batch)),
+            Some(crew) => crew.begin(move || work.run(&control).map(|done| Done::Batch(Box::new(done)))),
             None => listed.end(self.workers.run(|control| work.run(control))?),
         }
         Ok(())
@@ -479,7 +479,7 @@ impl<'b> Build<'b> {
         let done = crew.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
         match (&mut self.listed, done) {
             (Some((listed, _)), Done::Sample(done)) => listed.end_sample(*done),
-            (Some((listed, _)), Done::Batch(done)) => listed.end(done),
+            (Some((listed, _)), Done::Batch(done)) => listed.end(*done),
             (None, _) => {}
         }
         Ok(true)
