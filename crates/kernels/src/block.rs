@@ -33,6 +33,9 @@ pub const PANEL: usize = 16;
 /// Largest supported row length: the largest L2 distance still fits 31 bits.
 pub const DIM_MAX: usize = 32_768;
 
+/// Rows whose distances are in memory at once where the nearest is looked for.
+const NEAREST_ROWS: usize = 24;
+
 /// The value in places that belong to no column.
 pub const NO_DISTANCE: u32 = u32::MAX;
 
@@ -103,7 +106,7 @@ pub struct Panels {
     pub(crate) dim: usize,
     pub(crate) count: usize,
     pub(crate) lines: Vec<Line>,
-    /// Sum of squares of each column; zero in padding.
+    /// Sum of squares of each column; in padding, of the column that is there.
     pub(crate) norms: Vec<u32>,
     tier: Tier,
 }
@@ -195,6 +198,56 @@ impl Panels {
     }
 }
 
+/// A row and what its L2 distances have in common, which is computed once for all panels that it meets.
+#[derive(Clone, Copy, Debug)]
+pub struct RowTerm {
+    /// Number of the row.
+    pub(crate) id: u32,
+    pub(crate) term: u32,
+}
+
+/// The rows `ids` of `codes`, which is row-major with `dim` codes each.
+///
+/// # Panics
+/// If an id is not a row of `codes`.
+pub fn row_terms(codes: &[i8], dim: usize, ids: &[u32]) -> Vec<RowTerm> {
+    let mut rows: Vec<RowTerm> = ids.iter().map(|&id| RowTerm { id, term: 0 }).collect();
+    #[cfg(target_arch = "x86_64")]
+    if tier() == Tier::Avx512 {
+        crate::block_x86::nearest::terms_avx512(codes, dim, &mut rows);
+        return rows;
+    }
+    let _ = (codes, dim);
+    rows
+}
+
+impl Panels {
+    /// The nearest column of each of `rows` of `codes`, as `squared distance << 32 | column`; of equally near ones the
+    /// first. `u64::MAX` without columns.
+    ///
+    /// # Panics
+    /// If the space is not L2, a row is not in `codes`, or `out` does not have one value for each.
+    pub fn nearest(&self, codes: &[i8], rows: &[RowTerm], out: &mut [u64]) {
+        assert!(self.space == Space::L2 && rows.len() == out.len(), "one L2 distance for each row");
+        if self.count == 0 {
+            return out.fill(u64::MAX);
+        }
+        #[cfg(target_arch = "x86_64")]
+        if self.tier == Tier::Avx512 {
+            return crate::block_x86::nearest::nearest_avx512(self, codes, rows, out);
+        }
+        let mut distances = vec![0; NEAREST_ROWS * self.stride()];
+        for (rows, out) in rows.chunks(NEAREST_ROWS).zip(out.chunks_mut(NEAREST_ROWS)) {
+            let mut ids = [0; NEAREST_ROWS];
+            ids.iter_mut().zip(rows).for_each(|(id, row)| *id = row.id);
+            self.distances(codes, &ids[..rows.len()], &mut distances);
+            for (out, distances) in out.iter_mut().zip(distances.chunks_exact(self.stride())) {
+                *out = crate::block_select::least_with(self.tier, distances);
+            }
+        }
+    }
+}
+
 /// Starts to bring `values` into the cache; nothing on processors without an instruction for it.
 #[inline]
 pub fn prefetch<T>(values: &[T]) {
@@ -213,7 +266,6 @@ pub(crate) fn row(codes: &[i8], id: u32, dim: usize) -> &[i8] {
 /// The rows of one panel; a panel that is not full repeats its first row.
 pub(crate) struct PanelRows<'a> {
     pub(crate) rows: [&'a [i8]; PANEL],
-    pub(crate) count: usize,
 }
 
 impl<'a> PanelRows<'a> {
@@ -222,7 +274,7 @@ impl<'a> PanelRows<'a> {
         for (slot, &id) in rows.iter_mut().zip(ids) {
             *slot = row(codes, id, dim);
         }
-        Self { rows, count: ids.len() }
+        Self { rows }
     }
 }
 
@@ -258,7 +310,7 @@ pub(crate) fn pack_panel(space: Space, panel: &PanelRows<'_>, lines: &mut [Line]
             }
         }
     }
-    for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
+    for (norm, row) in norms.iter_mut().zip(panel.rows) {
         *norm = sum_of_squares(row);
     }
 }
@@ -270,7 +322,7 @@ fn pack_plain(panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut [u32]) {
             line.0 = codes.map(|code| (code as u8) ^ 0x80);
         }
     }
-    for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
+    for (norm, row) in norms.iter_mut().zip(panel.rows) {
         *norm = sum_of_squares(row);
     }
 }

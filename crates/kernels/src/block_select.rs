@@ -24,9 +24,9 @@ pub(crate) fn smallest_with(tier: Tier, values: &[u32], count: usize, limit: u32
     }
     match tier {
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => crate::block_x86::collect_avx512(values, limit, found),
+        Tier::Avx512 => crate::block_x86::select::collect_avx512(values, limit, found),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => crate::block_x86::collect_avx2(values, limit, found),
+        Tier::Avx2 => crate::block_x86::select::collect_avx2(values, limit, found),
         #[cfg(target_arch = "x86_64")]
         Tier::Sse41 => collect(values, 0, limit, found),
         Tier::Portable => collect(values, 0, limit, found),
@@ -42,9 +42,9 @@ pub(crate) fn smallest_with(tier: Tier, values: &[u32], count: usize, limit: u32
 fn bound(tier: Tier, values: &[u32], count: usize) -> u32 {
     let mut minima = match tier {
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => crate::block_x86::lane_minima_avx512(values),
+        Tier::Avx512 => crate::block_x86::select::lane_minima_avx512(values),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => crate::block_x86::lane_minima_avx2(values),
+        Tier::Avx2 => crate::block_x86::select::lane_minima_avx2(values),
         #[cfg(target_arch = "x86_64")]
         Tier::Sse41 => lane_minima(values),
         Tier::Portable => lane_minima(values),
@@ -86,9 +86,9 @@ pub fn least(values: &[u32]) -> u64 {
 pub(crate) fn least_with(tier: Tier, values: &[u32]) -> u64 {
     match tier {
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => crate::block_x86::least_avx512(values),
+        Tier::Avx512 => crate::block_x86::select::least_avx512(values),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => crate::block_x86::least_avx2(values),
+        Tier::Avx2 => crate::block_x86::select::least_avx2(values),
         #[cfg(target_arch = "x86_64")]
         Tier::Sse41 => least_portable(values),
         Tier::Portable => least_portable(values),
@@ -116,9 +116,9 @@ pub(crate) fn clear_nearer_with(tier: Tier, from: &[u32], to: &[u32], alive: &mu
     assert!(from.len() == to.len() && from.len() == alive.len() * 64, "one bit for each pair");
     match tier {
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => crate::block_x86::clear_nearer_avx512(from, to, alive),
+        Tier::Avx512 => crate::block_x86::select::clear_nearer_avx512(from, to, alive),
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => crate::block_x86::clear_nearer_avx2(from, to, alive),
+        Tier::Avx2 => crate::block_x86::select::clear_nearer_avx2(from, to, alive),
         #[cfg(target_arch = "x86_64")]
         Tier::Sse41 => clear_nearer_portable(from, to, alive),
         Tier::Portable => clear_nearer_portable(from, to, alive),

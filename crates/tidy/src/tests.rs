@@ -103,7 +103,7 @@ fn pure_crates_forbid_unsafe_code() {
 #[test]
 fn unsafe_code_is_where_it_may_be() {
     let allowed =
-        ["crates/kernels/src/arch/", "crates/kernels/src/table.rs", "crates/kernels/src/block_x86.rs"];
+        ["crates/kernels/src/arch/", "crates/kernels/src/table.rs", "crates/kernels/src/block_x86/"];
     let found: Vec<String> = files("crates", ".rs")
         .into_iter()
         .filter(|file| !file.path.starts_with("crates/tidy/"))
@@ -111,7 +111,7 @@ fn unsafe_code_is_where_it_may_be() {
         .filter(|file| file.text.lines().any(|line| !line.trim_start().starts_with("//") && has_unsafe(line)))
         .map(|file| file.path)
         .collect();
-    assert_none(&found, "unsafe code of the crates is in kernels/src/arch, table.rs and block_x86.rs only");
+    assert_none(&found, "unsafe code of the crates is in kernels/src/arch, table.rs and block_x86 only");
 }
 
 fn has_unsafe(line: &str) -> bool {

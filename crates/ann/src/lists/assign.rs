@@ -1,6 +1,6 @@
 //! The nearest list of each row of a batch.
 
-use kernels::block::{Panels, Space, least, smallest};
+use kernels::block::{Panels, Space, least, row_terms, smallest};
 use rayon::prelude::*;
 
 use super::Centroids;
@@ -109,8 +109,8 @@ impl Assigner {
         assert!(ids.is_empty() || !self.lists.is_empty(), "rows need lists");
         out.fill(Nearest { distance: u32::MAX, list: u32::MAX });
         let visits = self.visits(codes, ids, control)?;
-        let widest = self.lists.iter().map(Panels::stride).max().unwrap_or(0);
-        let mut distances = vec![0u32; ROWS_AT_ONCE * widest];
+        let terms = row_terms(codes, self.dim, ids);
+        let mut nearest = [0; ROWS_AT_ONCE];
         let mut chunk = Vec::with_capacity(ROWS_AT_ONCE);
         for visits in visits.chunk_by(|a, b| a.0 == b.0) {
             let group = visits[0].0 as usize;
@@ -118,10 +118,10 @@ impl Assigner {
             for visits in visits.chunks(ROWS_AT_ONCE) {
                 control.check()?;
                 chunk.clear();
-                chunk.extend(visits.iter().map(|&(_, row)| ids[row as usize]));
-                panels.distances(codes, &chunk, &mut distances);
-                for (&(_, row), distances) in visits.iter().zip(distances.chunks_exact(panels.stride())) {
-                    let key = least(distances);
+                chunk.extend(visits.iter().map(|&(_, row)| terms[row as usize]));
+                let nearest = &mut nearest[..visits.len()];
+                panels.nearest(codes, &chunk, nearest);
+                for (&(_, row), &mut key) in visits.iter().zip(nearest) {
                     let found = Nearest { distance: (key >> 32) as u32, list: first + key as u32 };
                     let best = &mut out[row as usize];
                     *best = found.min(*best);

@@ -4,7 +4,7 @@
 //! their rows go to the neighbours in the next pass. Penalties on the size would do the same in the
 //! training only: rows that come later go by distance alone.
 
-use kernels::block::{Panels, least, prefetch, smallest};
+use kernels::block::{Panels, RowTerm, smallest};
 use rayon::prelude::*;
 
 use super::assign::{Assigner, BATCH_ROWS, Nearest};
@@ -32,6 +32,8 @@ pub(super) struct Pass<'a> {
     pub rows: &'a Rows<'a>,
     /// Different rows.
     pub ids: &'a [u32],
+    /// The same rows as distances need them.
+    pub terms: &'a [RowTerm],
     /// How often each of `ids` is there; once without.
     pub weights: Option<&'a [u32]>,
     pub seed: u64,
@@ -88,22 +90,16 @@ impl Pass<'_> {
         let found: Result<Vec<Vec<u32>>, BuildError> = tasks
             .par_iter()
             .map_init(
-                || (Panels::new(Space::L2, dim), vec![0u32; MEETING_ROWS * NEIGHBORS]),
-                |(panels, distances), &(list, members)| {
+                || Panels::new(Space::L2, dim),
+                |panels, &(list, members)| {
+                    self.control.check()?;
                     let near = &near[list];
                     panels.pack(after, near);
-                    let mut found = Vec::with_capacity(members.len());
-                    let mut later = members.chunks(MEETING_ROWS).skip(1);
-                    for members in members.chunks(MEETING_ROWS) {
-                        self.control.check()?;
-                        let next = later.next().unwrap_or_default().iter();
-                        next.for_each(|&member| prefetch(self.rows.row(self.ids[member as usize])));
-                        let mut ids = [0; MEETING_ROWS];
-                        ids.iter_mut().zip(members).for_each(|(id, &member)| *id = self.ids[member as usize]);
-                        panels.distances(self.rows.codes, &ids[..members.len()], distances);
-                        let each = distances.chunks_exact(panels.stride()).take(members.len());
-                        found.extend(each.map(|distances| near[least(distances) as u32 as usize]));
-                    }
+                    let rows: Vec<RowTerm> =
+                        members.iter().map(|&member| self.terms[member as usize]).collect();
+                    let mut nearest = vec![0; rows.len()];
+                    panels.nearest(self.rows.codes, &rows, &mut nearest);
+                    let found = nearest.into_iter().map(|key| near[key as u32 as usize]).collect();
                     self.control.advance(members.len() as u64);
                     Ok(found)
                 },

@@ -1,5 +1,7 @@
 //! Training from the first centroids to the last.
 
+use kernels::block::{RowTerm, row_terms};
+
 use super::pass::Pass;
 use super::{Assigner, Centroids, Params};
 use crate::build::{BuildError, Control, Phase, Rows, group, mix, sample};
@@ -38,7 +40,9 @@ pub fn train(rows: &Rows<'_>, params: &Params, control: &Control) -> Result<Cent
     control.enter(Phase::Means, units as u64)?;
     let first = sample(&distinct, params.lists.min(distinct.len()), params.seed);
     let mut lists: Vec<f32> = first.flat_map(|id| rows.row(id)).map(|&code| f32::from(code)).collect();
-    let all = Pass { rows, ids: &distinct, weights: weights.as_deref(), seed: params.seed, control };
+    let terms = row_terms(rows.codes, rows.dim, &distinct);
+    let all =
+        Pass { rows, ids: &distinct, terms: &terms, weights: weights.as_deref(), seed: params.seed, control };
     let mut steps = STEPS;
     if stride > 1 {
         let at = |k: usize| k * stride + mix(params.seed, k as u64) as usize % stride;
@@ -46,7 +50,8 @@ pub fn train(rows: &Rows<'_>, params: &Params, control: &Control) -> Result<Cent
         let ids: Vec<u32> = picked.iter().map(|&at| distinct[at]).collect();
         let weights: Option<Vec<u32>> =
             weights.as_ref().map(|weights| picked.iter().map(|&at| weights[at]).collect());
-        let some = Pass { ids: &ids, weights: weights.as_deref(), ..all };
+        let terms: Vec<RowTerm> = picked.iter().map(|&at| terms[at]).collect();
+        let some = Pass { ids: &ids, terms: &terms, weights: weights.as_deref(), ..all };
         lists = improve(&some, lists, &params, FIRST_STEPS, 0)?.0;
     } else {
         steps += FIRST_STEPS;

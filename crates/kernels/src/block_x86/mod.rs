@@ -4,13 +4,15 @@
 //! panels are the outer loop, so their bytes stay in the first-level cache while all rows pass.
 #![allow(unsafe_code, reason = "vector intrinsics behind a detected instruction set")]
 
+pub(crate) mod nearest;
+pub(crate) mod select;
+
 use std::arch::x86_64::*;
 
 use crate::block::{
     Line, NO_DISTANCE, PANEL, PanelRows, Panels, Space, pack_panel, row, row_term, sum_of_differences,
     sum_of_squares,
 };
-use crate::block_select::{LANES, clear_nearer_portable, collect, lane_minima, least_portable};
 
 /// Defines the safe entry `$name`, whose body `$body` is compiled for the instruction set `$features`.
 macro_rules! entry {
@@ -27,6 +29,7 @@ macro_rules! entry {
         }
     };
 }
+use entry;
 
 entry!(
     /// Packs one panel.
@@ -53,41 +56,6 @@ entry!(
     distances_sse41 = distances128, "sse4.1",
     (panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32])
 );
-entry!(
-    /// Minima of the values with equal index modulo 64.
-    lane_minima_avx512 = lane_minima, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> [u32; LANES]
-);
-entry!(
-    /// Minima of the values with equal index modulo 64.
-    lane_minima_avx2 = lane_minima, "avx2", (values: &[u32]) -> [u32; LANES]
-);
-entry!(
-    /// Appends `value << 32 | index` for each value not above `limit`.
-    collect_avx512 = collect512, "avx512f,avx512bw,avx512vl",
-    (values: &[u32], limit: u32, found: &mut Vec<u64>)
-);
-entry!(
-    /// Appends `value << 32 | index` for each value not above `limit`.
-    collect_avx2 = collect256, "avx2", (values: &[u32], limit: u32, found: &mut Vec<u64>)
-);
-entry!(
-    /// See [`crate::block::least`].
-    least_avx512 = least512, "avx512f,avx512bw,avx512vl", (values: &[u32]) -> u64
-);
-entry!(
-    /// See [`crate::block::least`].
-    least_avx2 = least_portable, "avx2", (values: &[u32]) -> u64
-);
-entry!(
-    /// Clears bit `j` of `alive` where `from[j] < to[j]`; one bit for each pair.
-    clear_nearer_avx512 = clear_nearer512, "avx512f,avx512bw,avx512vl",
-    (from: &[u32], to: &[u32], alive: &mut [u64])
-);
-entry!(
-    /// Clears bit `j` of `alive` where `from[j] < to[j]`; one bit for each pair.
-    clear_nearer_avx2 = clear_nearer_portable, "avx2", (from: &[u32], to: &[u32], alive: &mut [u64])
-);
-
 /// Asks for the cache lines of `values`.
 pub(crate) fn prefetch<T>(values: &[T]) {
     for line in values.chunks(64 / size_of::<T>()) {
@@ -99,90 +67,10 @@ pub(crate) fn prefetch<T>(values: &[T]) {
 /// The 16 values at the start of `values`.
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load512(values: &[u32]) -> __m512i {
+pub(crate) fn load512(values: &[u32]) -> __m512i {
     assert!(values.len() >= 16);
     // SAFETY: 16 values are there, checked above; the load needs no alignment.
     unsafe { _mm512_loadu_epi32(values.as_ptr().cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn collect512(values: &[u32], limit: u32, found: &mut Vec<u64>) {
-    let limits = _mm512_set1_epi32(limit as i32);
-    let (whole, rest) = values.as_chunks::<64>();
-    for (chunk, values) in whole.iter().enumerate() {
-        let mut mask = 0u64;
-        for part in 0..4 {
-            let few = _mm512_cmple_epu32_mask(load512(&values[part * 16..]), limits);
-            mask |= u64::from(few) << (16 * part);
-        }
-        while mask != 0 {
-            let index = mask.trailing_zeros() as usize;
-            found.push(u64::from(values[index]) << 32 | (chunk * 64 + index) as u64);
-            mask &= mask - 1;
-        }
-    }
-    let first = values.len() - rest.len();
-    let (parts, rest) = rest.as_chunks::<16>();
-    for (part, values) in parts.iter().enumerate() {
-        let mut mask = _mm512_cmple_epu32_mask(load512(values), limits);
-        while mask != 0 {
-            let index = mask.trailing_zeros() as usize;
-            found.push(u64::from(values[index]) << 32 | (first + part * 16 + index) as u64);
-            mask &= mask - 1;
-        }
-    }
-    collect(rest, values.len() - rest.len(), limit, found);
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn least512(values: &[u32]) -> u64 {
-    let (parts, rest) = values.as_chunks::<16>();
-    let mut minima = _mm512_set1_epi32(-1);
-    for values in parts {
-        minima = _mm512_min_epu32(minima, load512(values));
-    }
-    let minimum = rest.iter().copied().fold(_mm512_reduce_min_epu32(minima), u32::min);
-    let wanted = _mm512_set1_epi32(minimum as i32);
-    for (part, values) in parts.iter().enumerate() {
-        let mask = _mm512_cmpeq_epu32_mask(load512(values), wanted);
-        if mask != 0 {
-            return u64::from(minimum) << 32 | (part * 16 + mask.trailing_zeros() as usize) as u64;
-        }
-    }
-    let index = rest.iter().position(|&value| value == minimum);
-    index.map_or(u64::MAX, |index| u64::from(minimum) << 32 | (values.len() - rest.len() + index) as u64)
-}
-
-#[inline]
-#[target_feature(enable = "avx2")]
-fn collect256(values: &[u32], limit: u32, found: &mut Vec<u64>) {
-    let limits = _mm256_set1_epi32(limit as i32);
-    let (whole, rest) = values.as_chunks::<8>();
-    for (chunk, values) in whole.iter().enumerate() {
-        // SAFETY: a chunk has 8 values; the load needs no alignment.
-        let loaded = unsafe { _mm256_loadu_si256(values.as_ptr().cast()) };
-        let below = _mm256_cmpeq_epi32(_mm256_min_epu32(loaded, limits), loaded);
-        let mut mask = _mm256_movemask_ps(_mm256_castsi256_ps(below)) as u32;
-        while mask != 0 {
-            let index = mask.trailing_zeros() as usize;
-            found.push(u64::from(values[index]) << 32 | (chunk * 8 + index) as u64);
-            mask &= mask - 1;
-        }
-    }
-    collect(rest, values.len() - rest.len(), limit, found);
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-fn clear_nearer512(from: &[u32], to: &[u32], alive: &mut [u64]) {
-    for ((word, from), to) in alive.iter_mut().zip(from.as_chunks::<64>().0).zip(to.as_chunks::<64>().0) {
-        for part in 0..4 {
-            let nearer = _mm512_cmplt_epu32_mask(load512(&from[part * 16..]), load512(&to[part * 16..]));
-            *word &= !(u64::from(nearer) << (16 * part));
-        }
-    }
 }
 
 /// Packs a panel; for L2 by transposing 16 x 16 groups of 4 bytes in registers.
@@ -207,7 +95,7 @@ fn pack512(space: Space, panel: &PanelRows<'_>, lines: &mut [Line], norms: &mut 
             unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), group) };
         }
     }
-    for (norm, row) in norms.iter_mut().zip(panel.rows).take(panel.count) {
+    for (norm, row) in norms.iter_mut().zip(panel.rows) {
         *norm = moments512(row).0;
     }
 }
@@ -279,8 +167,7 @@ fn distances512(panels: &Panels, codes: &[i8], ids: &[u32], out: &mut [u32]) {
         for (left, &id) in lefts.iter_mut().zip(ids) {
             left.codes = row(codes, id, panels.dim);
             if panels.space == Space::L2 {
-                let (squares, sum) = moments512(left.codes);
-                left.term = squares.wrapping_add((sum as u32).wrapping_mul(256));
+                left.term = term512(left.codes);
             }
         }
         batch512(panels, lefts, out);
@@ -333,6 +220,14 @@ fn moments512(row: &[i8]) -> (u32, i32) {
     (_mm512_reduce_add_epi32(squares) as u32, _mm512_reduce_add_epi32(sum))
 }
 
+/// See [`row_term`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn term512(row: &[i8]) -> u32 {
+    let (squares, sum) = moments512(row);
+    squares.wrapping_add((sum as u32).wrapping_mul(256))
+}
+
 /// All rows against `P` panels from `panel`; returns `P`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn group512<const P: usize>(p: &Panels, panel: usize, lefts: &[Left<'_>], out: &mut [u32]) -> usize {
@@ -356,6 +251,34 @@ fn group512<const P: usize>(p: &Panels, panel: usize, lefts: &[Left<'_>], out: &
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
 fn tile512<const M: usize, const P: usize>(lefts: &[Left<'_>; M], columns: &Columns<'_>, out: &mut [u32]) {
+    let sums = sums512::<M, P>(lefts, columns);
+    let stride = out.len() / M;
+    for ((left, sums), out) in lefts.iter().zip(sums).zip(out.chunks_exact_mut(stride)) {
+        let term = _mm512_set1_epi32(left.term as i32);
+        let out = &mut out[columns.first..][..P * PANEL];
+        for (p, sum) in sums.into_iter().enumerate() {
+            let distance = distance512(term, sum, &columns.norms[p * PANEL..]);
+            let out = &mut out[p * PANEL..][..PANEL];
+            // SAFETY: `out` has 16 values; the store needs no alignment.
+            unsafe { _mm512_storeu_epi32(out.as_mut_ptr().cast(), distance) };
+        }
+    }
+}
+
+/// Distances of a row from the columns of a panel with these norms.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn distance512(term: __m512i, sum: __m512i, norms: &[u32]) -> __m512i {
+    _mm512_sub_epi32(_mm512_add_epi32(term, load512(norms)), _mm512_slli_epi32::<1>(sum))
+}
+
+/// The sums of products of `M` rows with the columns of `P` panels.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni")]
+fn sums512<const M: usize, const P: usize>(
+    lefts: &[Left<'_>; M],
+    columns: &Columns<'_>,
+) -> [[__m512i; P]; M] {
     let steps = columns.panel_lines;
     assert!(columns.lines.len() == P * steps && lefts.iter().all(|left| left.codes.len() == 4 * steps));
     let mut sums = [[_mm512_setzero_si512(); P]; M];
@@ -376,18 +299,7 @@ fn tile512<const M: usize, const P: usize>(lefts: &[Left<'_>; M], columns: &Colu
             }
         }
     }
-    let stride = out.len() / M;
-    for ((left, sums), out) in lefts.iter().zip(sums).zip(out.chunks_exact_mut(stride)) {
-        let term = _mm512_set1_epi32(left.term as i32);
-        let out = &mut out[columns.first..][..P * PANEL];
-        for (p, sum) in sums.into_iter().enumerate() {
-            let fixed = _mm512_add_epi32(term, load512(&columns.norms[p * PANEL..]));
-            let distance = _mm512_sub_epi32(fixed, _mm512_slli_epi32::<1>(sum));
-            let out = &mut out[p * PANEL..][..PANEL];
-            // SAFETY: `out` has 16 values; the store needs no alignment.
-            unsafe { _mm512_storeu_epi32(out.as_mut_ptr().cast(), distance) };
-        }
-    }
+    sums
 }
 
 /// All rows against one panel, L1; returns 1.
