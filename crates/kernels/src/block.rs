@@ -211,13 +211,19 @@ pub struct RowTerm {
 /// # Panics
 /// If an id is not a row of `codes`.
 pub fn row_terms(codes: &[i8], dim: usize, ids: &[u32]) -> Vec<RowTerm> {
+    row_terms_with(tier(), codes, dim, ids)
+}
+
+/// The caller proves that the processor has `tier`. Only AVX-512 needs terms.
+pub(crate) fn row_terms_with(tier: Tier, codes: &[i8], dim: usize, ids: &[u32]) -> Vec<RowTerm> {
     let mut rows: Vec<RowTerm> = ids.iter().map(|&id| RowTerm { id, term: 0 }).collect();
-    #[cfg(target_arch = "x86_64")]
-    if tier() == Tier::Avx512 {
-        crate::block_x86::nearest::terms_avx512(codes, dim, &mut rows);
-        return rows;
+    match tier {
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512 => crate::block_x86::nearest::terms_avx512(codes, dim, &mut rows),
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2 | Tier::Sse41 => {}
+        Tier::Portable => {}
     }
-    let _ = (codes, dim);
     rows
 }
 

@@ -63,7 +63,7 @@ fn check(space: Space, tier: Tier, dim: usize, lefts: usize, columns: usize, ext
     }
     if space == Space::L2 {
         let mut nearest = vec![7; lefts];
-        panels.nearest(&codes, &row_terms(&codes, dim, &left), &mut nearest);
+        panels.nearest(&codes, &row_terms_with(tier, &codes, dim, &left), &mut nearest);
         for (i, nearest) in nearest.into_iter().enumerate() {
             let least = least_with(tier, &out[i * stride..][..columns]);
             assert_eq!(nearest, least, "{tier:?} dim {dim} row {i} of {columns}");

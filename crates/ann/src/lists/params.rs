@@ -26,8 +26,8 @@ const THREADS_COUNTED: u64 = 8;
 pub fn working_bytes(count: usize, dim: usize, params: &Params) -> u64 {
     let lists = params.lists.clamp(1, count.max(1)) as u64;
     let (count, dim) = (count as u64, dim as u64);
-    // Hashes of rows and groups of identical ones; the rows' lists and the lists' rows need less. And what their distances
-    // have in common.
+    // Hashes of rows and groups of identical ones; the rows' lists and the lists' rows need less. And what their
+    // distances have in common.
     let row = 48 + 16;
     // Centroids before and after a pass, the ones being arranged, int8 ones, loose and packed, and near ones.
     let list = 16 * dim + 256 + 8 * NEIGHBORS as u64;
