@@ -6,6 +6,7 @@ use std::time::Duration;
 use pages::error::{PageError, Problem};
 use pages::row::Element;
 use pages::segment::calibrate::Reach;
+use pages::segment::stream::ShortTraining;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::prelude::*;
@@ -496,16 +497,24 @@ pub fn warn_recall(index: &str, reach: Reach, target: f64) {
         .report(PgLogLevel::WARNING);
 }
 
-/// Tells the user that lists are worse than they could be.
-pub fn warn_training(index: &str, rows: usize, lists: usize) {
+/// Tells the user that lists are worse than they could be: those of a build, or of a merge.
+pub fn warn_training(index: &str, short: ShortTraining, is_build: bool) {
+    let ShortTraining { rows, lists } = short;
     let message = format!("lists of index \"{index}\" are trained on few rows");
-    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message)
+    let how = if is_build { " and REINDEX" } else { " in the configuration of the server" };
+    new_report(PgSqlErrorCode::ERRCODE_WARNING, message)
         .set_detail(format!(
-            "The sample that fits the memory has {rows} rows for {lists} lists. Searches have to read more lists for \
-             the same recall, and find less with a set number of probes."
+            "Memory allows a sample of {rows} rows for {lists} lists. Searches have to read more lists for the same \
+             recall, and find less with a set number of probes."
         ))
-        .set_hint("Increase maintenance_work_mem and REINDEX.")
+        .set_hint(format!("Increase maintenance_work_mem{how}."))
         .report(PgLogLevel::WARNING);
+}
+
+/// Says that a build has kept so many rows of its sample.
+pub fn debug_kept_sample(rows: usize) {
+    let message = format!("kept the {rows} rows that lists were trained on");
+    new_report(PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, message).report(PgLogLevel::DEBUG1);
 }
 
 /// Tells the user that maintenance could not be done now, which harms nothing but speed.

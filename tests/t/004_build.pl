@@ -38,6 +38,13 @@ is(check_sound($node, 'items_v'), 'true', 'small memory: sound');
 cmp_ok(recall($node, '<->', $dim, 200), '>=', 0.95, 'small memory: recall');
 $node->safe_psql('postgres', "DROP INDEX items_v");
 
+# A temporary index that is larger than its buffers.
+is($node->safe_psql('postgres', qq(SET temp_buffers = 100; CREATE TEMP TABLE t AS SELECT * FROM items;
+	CREATE INDEX t_v ON t USING $METHOD (v vector_l2_ops);
+	SET enable_seqscan = off;
+	SELECT pg_relation_size('t_v') > 100 * 8192, count(*), count(DISTINCT id) FROM (SELECT id FROM t ORDER BY v <-> embed(1, $dim)) s)),
+	't|12000|12000', 'a large temporary index');
+
 # A timeout stops a build soon, wherever it is, and leaves nothing. Most of its time this one connects rows, or trains lists.
 my $slow = $METHOD eq 'ivf' ? 'lists = 1500' : 'ef_construction = 1000, m = 64';
 my $create = "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops) WITH ($slow)";
@@ -59,15 +66,20 @@ for my $share (0.1, 0.3)
 
 # CONCURRENTLY while rows come and go. With so much memory, the sample that lists are trained on is kept, so that blocks are
 # read at different times.
-my $load = start_psql($node, qq(DO \$\$ BEGIN FOR i IN 20001..20800 LOOP
+$node->safe_psql('postgres', "CREATE TABLE built (name text)");
+my $load = start_psql($node, qq(DO \$\$ DECLARE i int := 20000; BEGIN WHILE NOT EXISTS (SELECT FROM built) LOOP i := i + 1;
 	INSERT INTO items VALUES (i, embed(i, $dim)); DELETE FROM items WHERE id = i - 20000;
 	UPDATE items SET v = embed(i + 1, $dim) WHERE id = i - 10000; COMMIT; END LOOP; END \$\$));
 $node->poll_query_until('postgres', "SELECT count(*) > 0 FROM items WHERE id > 20000") or die "the load does not begin";
+$log = -s $node->logfile;
 {
-	local $ENV{PGOPTIONS} = $METHOD eq 'ivf' ? '-c maintenance_work_mem=16MB' : '';
+	local $ENV{PGOPTIONS} = $METHOD eq 'ivf' ? '-c maintenance_work_mem=16MB -c log_min_messages=debug1' : '';
 	$node->safe_psql('postgres', "CREATE INDEX CONCURRENTLY items_v ON items USING $METHOD (v vector_l2_ops)");
 	$node->safe_psql('postgres', "REINDEX INDEX CONCURRENTLY items_v");
 }
+$node->safe_psql('postgres', "INSERT INTO built VALUES ('items_v')");
+my $kept = () = slurp_file($node->logfile, $log) =~ /kept the \d+ rows that lists were trained on/g;
+is($kept, $METHOD eq 'ivf' ? 2 : 0, 'samples that were kept');
 ok($load->finish, 'the load ends without an error');
 is($node->safe_psql('postgres', "SELECT indisvalid FROM pg_index WHERE indexrelid = 'items_v'::regclass"), 't', 'valid');
 is_whole($node, $dim, 'CONCURRENTLY');

@@ -11,16 +11,12 @@
 //! they need the disk. So there is one segment whatever memory there is. While the workers encode batches the leader
 //! reads the next.
 //!
-//! The sample's rows are the first batch if memory holds their codes, and the scan passes over their blocks then. A
-//! block is read as a whole in one scan or the other, by PostgreSQL's own scan of a build, which keeps chains of HOT
-//! updates within a block; so each row that the table has comes once. What scans see may differ from block to block
-//! only where others write meanwhile, which is in CREATE INDEX CONCURRENTLY: there each scan has a snapshot of its own,
-//! and the validation adds whatever its snapshot sees and the index lacks.
-//!
 //! Memory: the rows of one segment and the builder's own (`pages::segment::build::bytes_per_row`) stay within
 //! maintenance_work_mem; besides, up to 24 MB for the threads' scratch and the codes of the
 //! pages being written, and what the backend itself uses. Tables that need more than
 //! 64 segments exceed it slowly, because the manifest has 128 places.
+
+mod train;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -37,7 +33,7 @@ use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
-use super::maintain::warn_of;
+use super::maintain::warn_if_below;
 use super::opclass;
 use super::options::Options;
 use crate::am::ivf;
@@ -52,17 +48,6 @@ use crate::pg::threads::{self, Crew};
 use crate::pg::{progress, tid};
 use crate::storage::{BulkPages, RelationPager};
 
-/// Tables with fewer blocks are not sampled: their first rows are most of what they have.
-const SAMPLED_BLOCKS_MIN: u32 = 8;
-/// Blocks by which the rows of a table are estimated: so many, or this share of it.
-const ESTIMATED_BLOCKS_MIN: usize = 64;
-const ESTIMATED_BLOCKS_SHARE: usize = 16;
-/// The sample is at most one row in so many of a large table, as it is read twice.
-const SAMPLED_SHARE: usize = 4;
-/// The sample is of runs of so many adjacent blocks where there are so many runs: to begin a scan takes as long as to
-/// read some blocks.
-const RUN_BLOCKS: u32 = 4;
-const RUNS_MIN: u32 = 4096;
 /// Batches that threads have at a time, besides the one that is read.
 const BATCHES_BEGUN: usize = 4;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
@@ -321,78 +306,9 @@ impl<'b> Build<'b> {
         }
     }
 
-    /// Whether the rows of a block are there already.
-    fn has_passed(&self, block: u32) -> bool {
-        let word = self.passed.get(block as usize / 64).copied().unwrap_or(0);
-        !self.is_sampling && word >> (block % 64) & 1 == 1
-    }
-
     /// What the view shows while the table is read.
     fn scan_phase(&self) -> progress::Phase {
         if self.listed.is_some() { progress::Phase::AssigningTuples } else { progress::Phase::LoadingTuples }
-    }
-
-    /// Trains lists on rows of blocks from all over the table, unless it is so small that its first rows are all.
-    unsafe fn train(&mut self, input: &BuildInput) -> Result<(), IndexError> {
-        let Some(batch) = self.listed.as_ref().map(|listed| listed.1) else { return Ok(()) };
-        // SAFETY: the relations are open, by the caller.
-        let blocks = unsafe { input.blocks() };
-        if blocks < SAMPLED_BLOCKS_MIN {
-            return Ok(());
-        }
-        progress::phase(progress::Phase::PerformingKMeans);
-        self.begin_crew()?;
-        self.is_sampling = true;
-        let memory = self.memory_max;
-        let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
-        let run = (blocks / RUNS_MIN).clamp(1, RUN_BLOCKS);
-        let kept_max = stream::kept_rows_max(self.space, &self.options, memory);
-        let (mut sampled, mut rows, mut read) = (0, 0, 0);
-        let mut waiting = Vec::new();
-        for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
-            let end = blocks.min(first + run);
-            let state: *mut Build<'_> = self;
-            // SAFETY: as above; the callback takes a build.
-            unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
-            read += (end - first) as usize;
-            waiting.extend(first..end);
-            let found = sampled + self.loader.rows();
-            rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
-            let least = stream::sample_rows_min(&self.options, rows as u64);
-            let mut wanted = stream::sample_rows(self.space, &self.options, memory, rows as u64)
-                .min((rows / SAMPLED_SHARE).max(batch / 2).max(least));
-            if !self.passed.is_empty() {
-                wanted = wanted.min(kept_max);
-            }
-            let is_enough = rows > batch && found >= wanted;
-            // The first one decides what codes are relative to, and has the queries of the calibration.
-            let piece = if sampled == 0 { batch.div_ceil(2) } else { piece_of(batch) };
-            if is_enough || rows > batch && self.loader.rows() >= piece {
-                if sampled == 0 && wanted <= kept_max {
-                    self.keep_sample(blocks);
-                }
-                sampled = found;
-                self.pass_sample_on(&mut waiting)?;
-            }
-            // The first rows do as well when there are hardly more of them.
-            if is_enough || read >= estimated_by && rows <= batch {
-                break;
-            }
-        }
-        self.end_all()?;
-        self.is_sampling = false;
-        self.loader = Loader::new(self.space);
-        let Some((listed, _)) = &mut self.listed else { return Ok(()) };
-        listed.train(rows as u64, &self.workers)?;
-        let work = listed.sampled();
-        self.begin_batch(work)
-    }
-
-    fn keep_sample(&mut self, blocks: u32) {
-        if let Some((listed, _)) = &mut self.listed {
-            listed.keep_sample();
-            self.passed = vec![0; blocks.div_ceil(64) as usize];
-        }
     }
 
     fn begin_crew(&mut self) -> Result<(), IndexError> {
@@ -400,25 +316,6 @@ impl<'b> Build<'b> {
             let control = Arc::clone(&self.control);
             let crew = Crew::new(self.workers.threads, move || control.cancel.store(true, Ordering::Relaxed));
             self.crew = Some(crew.ok_or(IndexError::NoThreads)?);
-        }
-        Ok(())
-    }
-
-    /// Gives the loaded rows, all those of the blocks that wait, to the workers.
-    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>) -> Result<(), IndexError> {
-        if !self.passed.is_empty() {
-            self.indexed += self.loader.rows() as f64;
-            waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
-        }
-        let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
-        // One batch is added to those before.
-        self.end_all()?;
-        let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
-            return Ok(());
-        };
-        let Some(crew) = &mut self.crew else { return listed.sample(loader, &self.workers) };
-        if let Some(work) = listed.begin_sample(loader) {
-            crew.begin(move || work.run(&control).map(|done| Done::Sample(Box::new(done))));
         }
         Ok(())
     }
@@ -554,7 +451,7 @@ impl<'b> Build<'b> {
             .write(&pager, self.pages, self.space, segment)
             .map_err(|error| self.page_error(error))?;
         // SAFETY: the index stays open for the whole build.
-        unsafe { warn_of(self.index, written.shortfall) };
+        unsafe { warn_if_below(self.index, written.reach) };
         self.meta.segments[self.meta.segment_count as usize] = written.entry;
         self.meta.segment_count += 1;
         self.meta.generation += 1;

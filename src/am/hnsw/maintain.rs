@@ -20,7 +20,8 @@ use pages::maintain::{self, Horizon, Host, Limits, LoadError, Slot, Sources, Ste
 use pages::pager::Pager;
 use pages::pending;
 use pages::row::Element;
-use pages::segment::build::{self, BuildOptions, Navigator, Shortfall};
+use pages::segment::build::{self, BuildOptions, Navigator};
+use pages::segment::calibrate::Reach;
 use pages::segment::stream::{self, SpillSort, Workers};
 use pages::space::Space;
 use pgrx::pg_sys;
@@ -272,22 +273,17 @@ unsafe fn lock(index: pg_sys::Relation, work: Work, wait: bool) -> Option<WorkLo
     }
 }
 
-/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set, or if
-/// its lists are worse than they could be. The segment must be most of the index.
+/// Says so if searches of a segment that was made will find less than they are to, unless their effort is set. The
+/// segment must be most of the index.
 ///
 /// # Safety
 /// `index` is open, and this is the backend's main thread.
-pub unsafe fn warn_of(index: pg_sys::Relation, shortfall: Option<Shortfall>) {
+pub unsafe fn warn_if_below(index: pg_sys::Relation, reach: Option<Reach>) {
     let target = guc::recall_target();
     let is_set = guc::hnsw_settings().ef_search.is_some();
-    // SAFETY: by the contract.
-    let name = || unsafe { crate::pg::relation_name(index) };
-    match shortfall {
-        Some(Shortfall::Reach(reach)) if !is_set && reach.is_below(target as f32) => {
-            crate::error::warn_recall(&name(), reach, target);
-        }
-        Some(Shortfall::Training { rows, lists }) => crate::error::warn_training(&name(), rows, lists),
-        Some(Shortfall::Reach(_)) | None => {}
+    if let Some(reach) = reach.filter(|reach| !is_set && reach.is_below(target as f32)) {
+        // SAFETY: by the contract.
+        crate::error::warn_recall(&unsafe { crate::pg::relation_name(index) }, reach, target);
     }
 }
 
@@ -431,7 +427,11 @@ impl<'s> JobHost<'s> {
         let rows: u64 = self.open.meta.segments().iter().map(|entry| u64::from(entry.live())).sum();
         if done.rows > rows / 2 {
             // SAFETY: the index is open while this lives.
-            unsafe { warn_of(self.index, done.shortfall) };
+            unsafe { warn_if_below(self.index, done.reach) };
+            if let Some(short) = done.training {
+                // SAFETY: as above.
+                crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short, false);
+            }
         }
         Ok(done)
     }

@@ -12,7 +12,7 @@ const FIRST_STEPS: usize = 2;
 const FIRST_ROWS: usize = 16;
 /// Steps over all rows.
 const STEPS: usize = 5;
-/// The last steps do not divide lists: what they replaced has to settle.
+/// The last step does not divide lists: what was replaced has to settle.
 const SETTLING: usize = 1;
 
 /// Finds the centroids of `params.lists` lists of about equal sizes: most have less than twice the mean.

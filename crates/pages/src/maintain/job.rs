@@ -5,10 +5,11 @@ use super::commit::{Commit, commit};
 use super::sources::{LoadError, Loaded, Reading, Sources};
 use super::{Cause, Horizon};
 use crate::error::PageError;
-use crate::format::meta::{Meta, SegmentEntry};
+use crate::format::meta::Meta;
 use crate::pager::{PageSink, Pager};
-use crate::segment::build::{self, BuildOptions, Prepared, Shortfall, list_plan};
-use crate::segment::stream::{ListBuilder, RowSort, Workers, batch_rows, sample_rows};
+use crate::segment::build::{self, BuildOptions, Prepared, list_plan};
+use crate::segment::calibrate::Reach;
+use crate::segment::stream::{ListBuilder, RowSort, ShortTraining, Workers, batch_rows, sample_rows};
 use crate::space::Space;
 
 /// What a job needs of the world around the pages.
@@ -69,8 +70,10 @@ pub struct Outcome {
     pub dead: u64,
     /// Pages that it wrote.
     pub pages: u64,
-    /// What its user should know of the new segment.
-    pub shortfall: Option<Shortfall>,
+    /// How much searches of the new segment can find, if that is less than everything.
+    pub reach: Option<Reach>,
+    /// Whether its lists were trained on few rows for want of memory.
+    pub training: Option<ShortTraining>,
 }
 
 /// A job to be done.
@@ -124,7 +127,8 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
         rows: segment.map_or(0, |segment| u64::from(segment.rows)),
         dead: loaded.dead,
         pages: u64::from(pages),
-        shortfall: written.and_then(|written| written.shortfall),
+        reach: written.and_then(|written| written.reach),
+        training: ShortTraining::of(task.space, host.options(), host.memory(), task.sources.live()),
     })
 }
 
@@ -135,7 +139,7 @@ type Ready<H> = (Loaded, Option<Prepared<<H as Host>::Sort>>);
 fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, H::Error> {
     let (space, sources, options) = (task.space, task.sources, host.options());
     let reading = Reading { pager: host.pager(), space, meta, sources, keep: task.centroid };
-    let live: u64 = sources.segments.iter().map(|entry| u64::from(entry.live())).sum();
+    let live = sources.live();
     let batch = batch_rows(space, options, host.memory());
     if list_plan(space, options).is_none() || live <= batch as u64 || !sources.chains.is_empty() {
         let (loaded, loader) = reading.load()?;
@@ -143,10 +147,9 @@ fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, 
         return Ok((loaded, build::prepare_all(loader, space, options, host.sort(), host)?));
     }
     let mut builder = ListBuilder::new(space, options, host.sort());
-    let nodes: u64 = sources.segments.iter().map(|entry: &SegmentEntry| u64::from(entry.rows)).sum();
     // The first batch, by which rows are encoded, comes from everywhere as well.
     let steps = [batch, sample_rows(space, options, host.memory(), live)];
-    let mut steps = steps.map(|rows| nodes.div_ceil(rows as u64).max(2)).to_vec();
+    let mut steps = steps.map(|rows| live.div_ceil(rows as u64).max(2)).to_vec();
     steps.dedup();
     for step in steps {
         let step = u32::try_from(step).unwrap_or(u32::MAX);

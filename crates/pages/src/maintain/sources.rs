@@ -42,6 +42,13 @@ pub struct Sources {
     pub segments: Vec<SegmentEntry>,
 }
 
+impl Sources {
+    /// Live rows of the segments.
+    pub fn live(&self) -> u64 {
+        self.segments.iter().map(|entry| u64::from(entry.live())).sum()
+    }
+}
+
 /// What was read of some sources.
 pub struct Loaded {
     /// Rows that were left out because they are dead.

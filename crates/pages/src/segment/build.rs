@@ -82,22 +82,8 @@ impl<S: RowSort> Prepared<S> {
 pub struct Written {
     /// Its entry for the manifest.
     pub entry: SegmentEntry,
-    /// What its user should know.
-    pub shortfall: Option<Shortfall>,
-}
-
-/// Why searches of a segment may do worse than they should.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Shortfall {
-    /// They find no more than this.
-    Reach(Reach),
-    /// Its lists were trained on few rows, because of the memory that there was.
-    Training {
-        /// These rows.
-        rows: usize,
-        /// For so many lists.
-        lists: usize,
-    },
+    /// How much searches can find, if that is less than everything.
+    pub reach: Option<Reach>,
 }
 
 /// A segment without lists that is ready to be written.
@@ -333,8 +319,7 @@ impl Whole {
                 calibrate::measure(pager, space, &state, &nodes, &truth, &positions)?
             }
         };
-        let shortfall = reach.map(Shortfall::Reach);
         calibrate::store(&mut state.header, &curve);
-        Ok(Written { entry: write_header(writer, segment, &state.header)?, shortfall })
+        Ok(Written { entry: write_header(writer, segment, &state.header)?, reach })
     }
 }

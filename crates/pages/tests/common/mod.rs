@@ -14,7 +14,7 @@ use pages::mem_pager::{MemPager, MemSink};
 use pages::pager::{BulkWriter, PageChange, Pager};
 use pages::plain::{PendingRows, tid_of};
 use pages::row::{Element, Row, SparseRow};
-use pages::segment::build::{self, BuildOptions, Navigator, Shortfall};
+use pages::segment::build::{self, BuildOptions, Navigator};
 use pages::segment::encode::{Loader, encode_pending};
 use pages::segment::read::{SegmentState, rows_of};
 use pages::segment::stream::{Inline, MemSort, Workers};
@@ -249,13 +249,8 @@ impl Index {
             let prepared = prepared.expect("not cancelled").expect("rows");
             let (segment, pages) = (meta.draw_number().expect("numbers"), prepared.pages_needed());
             let written = prepared.write(&pager, &mut &pager, &space, segment).expect("room");
-            let (entry, shortfall) = (written.entry, written.shortfall);
-            let is_bad = match shortfall {
-                Some(Shortfall::Reach(reach)) => reach.is_below(0.95),
-                Some(Shortfall::Training { .. }) => true,
-                None => false,
-            };
-            assert!(!is_bad, "nothing to warn of: {shortfall:?}");
+            let (entry, reach) = (written.entry, written.reach);
+            assert!(!reach.is_some_and(|reach| reach.is_below(0.95)), "nothing to warn of: {reach:?}");
             assert_eq!(entry.pages, pages, "a segment takes the pages that it claimed");
             meta.segments[meta.segment_count as usize] = entry;
             meta.segment_count += 1;

@@ -14,8 +14,8 @@
 //! How far to search is known without the pages: rows of the sample are queries, and each batch tells which of its
 //! rows are nearest to them.
 //!
-//! Memory: a quarter of what is allowed for a batch, or for several that are as large together, half for the sample and
-//! then for the sort. The centroids and what a sorted reading holds come on top: some megabytes.
+//! Memory: a quarter of what is allowed for a batch, or for several that are as large together, half for the sample,
+//! and for its rows in the sort where these are kept, and then for the sort. The centroids and what a sorted reading holds come on top: some megabytes.
 
 mod record;
 mod sort;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use ann::build::{BuildError, Control};
 
-use super::build::{BuildOptions, Shortfall, list_plan, lists_wanted};
+use super::build::{BuildOptions, list_plan, lists_wanted};
 use super::encode::{Frame, Loader, Purpose, TRAINING_ROWS, byte_dim_min};
 use crate::format::segment::TidEntry;
 use crate::plan::NodePlan;
@@ -100,8 +100,32 @@ pub fn sorted_bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
 pub fn sample_rows(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let wanted = lists_wanted(options, rows).unwrap_or(1).saturating_mul(TRAINING_ROWS).min(rows);
+    wanted.min(sample_rows_max(space, options, memory))
+}
+
+/// The most that memory allows.
+fn sample_rows_max(space: &Space, options: &BuildOptions, memory: u64) -> usize {
     let affordable = memory / 2 / (byte_dim_min(space) as u64 + 64);
-    wanted.min(affordable as usize).max(batch_rows(space, options, memory))
+    (affordable as usize).max(batch_rows(space, options, memory))
+}
+
+/// Lists that memory allows to train on few rows only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShortTraining {
+    /// Rows at most.
+    pub rows: usize,
+    /// Lists that are wanted.
+    pub lists: usize,
+}
+
+impl ShortTraining {
+    /// Of `rows` rows, for a builder that may take `memory` bytes; None if it may take enough.
+    pub fn of(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> Option<Self> {
+        list_plan(space, options)?;
+        let lists = lists_wanted(options, usize::try_from(rows).unwrap_or(usize::MAX))?;
+        let most = sample_rows_max(space, options, memory);
+        (most < sample_rows_min(options, rows)).then_some(Self { rows: most, lists })
+    }
 }
 
 /// Rows that lists of `rows` rows should be trained on, at least.
@@ -112,7 +136,8 @@ pub fn sample_rows_min(options: &BuildOptions, rows: u64) -> usize {
 
 /// Rows of a sample that can be kept with all their codes, for a builder that may take `memory` bytes.
 pub fn kept_rows_max(space: &Space, options: &BuildOptions, memory: u64) -> usize {
-    let record = list_plan(space, options).map_or(0, |plan| Layout::of(plan).bytes());
+    // The codes are in the sort, too, before they are gone.
+    let record = list_plan(space, options).map_or(0, |plan| 2 * Layout::of(plan).bytes() + SORT_OVERHEAD);
     (memory / 2 / (byte_dim_min(space) + record + 64) as u64) as usize
 }
 
@@ -187,14 +212,13 @@ impl SampleWork {
     pub fn run(self, control: &Control) -> Result<SampleDone, BuildError> {
         let Self { space, plan, sample, is_kept, mut loader } = self;
         loader.place(&space, if sample.is_some() { Purpose::Codes } else { Purpose::Frame });
-        let seen = loader.rows();
         let unranked = loader.take_unranked();
         let sample = match sample {
             Some(mut sample) => {
-                sample.add(loader, seen, (&space, is_kept), control)?;
+                sample.add(loader, &space, is_kept, control)?;
                 Some(sample)
             }
-            None => Sample::new(loader, seen, (&space, plan), control)?,
+            None => Sample::new(loader, &space, plan, control)?,
         };
         Ok(SampleDone { sample, unranked })
     }
@@ -231,7 +255,6 @@ struct Growing {
     begun: u64,
     rows: u64,
     norm_max: f32,
-    shortfall: Option<Shortfall>,
 }
 
 impl<'a, S: RowSort> ListBuilder<'a, S> {
@@ -293,8 +316,6 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
         let (space, options) = (self.space, &self.options);
         let rows = usize::try_from(rows).unwrap_or(usize::MAX).max(sample.rows());
         let wanted = lists_wanted(options, rows).unwrap_or(1);
-        let shortfall = Shortfall::Training { rows: sample.rows(), lists: wanted };
-        let is_short = sample.seen() < sample_rows_min(options, rows as u64);
         let how = (options.seed, self.is_kept);
         let (trained, sampled) = workers.run(|control| sample.train(space, wanted, how, control))?;
         self.sampled = sampled;
@@ -305,7 +326,6 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
             begun: 0,
             rows: 0,
             norm_max: 0.0,
-            shortfall: is_short.then_some(shortfall),
         });
         Ok(())
     }
@@ -473,23 +493,25 @@ mod tests {
         }
     }
 
-    /// Where rows for so many lists do not fit the memory.
     #[test]
     fn lists_of_few_rows_are_told_of() {
-        let space = Space::new(Element::Float4, Metric::L2, 72, 1);
-        let options = |lists| {
+        let space = Space::new(Element::Float4, Metric::L2, 128, 1);
+        let short = |lists, memory, rows| {
             let lists = ListOptions { lists, own: OwnCode::Residual(Encoding::I4) };
-            BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Lists(lists) }
+            let navigator = Navigator::Lists(lists);
+            let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator };
+            ShortTraining::of(&space, &options, memory, rows)
         };
-        for (lists, all, short) in [(12, 1000, false), (13, 1000, true), (100, 100, false)] {
-            let options = options(lists);
-            let mut builder = ListBuilder::new(&space, &options, MemSort::default());
-            builder.sample(rows(&space, 100), &Inline).unwrap();
-            builder.train(all, &Inline).unwrap();
-            let found = builder.growing.unwrap().shortfall;
-            let expected = Shortfall::Training { rows: 100, lists: lists as usize };
-            assert_eq!(found, short.then_some(expected), "{lists} lists for {all} rows");
-        }
+        let of = |rows, lists| Some(ShortTraining { rows, lists });
+        // 192 bytes a row in half of the memory; batches have 512 rows at least.
+        assert_eq!(short(900, 1 << 20, 9_000), of(2_730, 900));
+        assert_eq!(short(900, 1 << 20, 2_600), None, "325 lists");
+        assert_eq!(short(900, 3 << 20, 9_000), None);
+        assert_eq!(short(90, 1 << 20, 9_000), None);
+        assert_eq!(short(0, 1 << 20, 1_000_000), of(2_730, 2_000));
+        assert_eq!(short(0, 8 << 20, 1_000_000), None);
+        assert_eq!(short(64, 0, 100_000), None);
+        assert_eq!(short(65, 0, 100_000), of(512, 65));
     }
 
     #[test]

@@ -31,16 +31,14 @@ pub(super) struct Sample {
     tids: Vec<TidEntry>,
     /// int8 codes of all rows, those of the first batch first.
     codes: Vec<i8>,
-    /// Rows that came, those without a place among them.
-    seen: usize,
 }
 
 impl Sample {
-    /// Of a first batch, placed, for which `seen` rows came; None if no row of it has a place.
+    /// Of a first batch, placed; None if no row of it has a place.
     pub fn new(
         loader: Loader,
-        seen: usize,
-        (space, plan): (&Space, NodePlan),
+        space: &Space,
+        plan: NodePlan,
         control: &Control,
     ) -> Result<Option<Self>, BuildError> {
         if !loader.has_places() {
@@ -50,7 +48,7 @@ impl Sample {
         let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
         let codes = std::mem::take(&mut first.bytes);
         let rest = EncodedNodes::empty(&frame);
-        Ok(Some(Self { frame, first, rest, tids, codes, seen }))
+        Ok(Some(Self { frame, first, rest, tids, codes }))
     }
 
     /// Of a batch that is all there is so far, and that is still needed.
@@ -61,18 +59,17 @@ impl Sample {
         control: &Control,
     ) -> Result<Option<Self>, BuildError> {
         loader.place(space, Purpose::Frame);
-        Self::new(loader.clone(), loader.rows(), (space, plan), control)
+        Self::new(loader.clone(), space, plan, control)
     }
 
-    /// Adds a batch, placed, for which `seen` rows came; with all its codes if they are kept.
+    /// Adds a batch, placed; with all its codes if they are kept.
     pub fn add(
         &mut self,
         loader: Loader,
-        seen: usize,
-        (space, is_kept): (&Space, bool),
+        space: &Space,
+        is_kept: bool,
         control: &Control,
     ) -> Result<(), BuildError> {
-        self.seen += seen;
         if is_kept {
             let (mut nodes, mut tids) = loader.encode_rows(space, &self.frame, control)?;
             self.codes.append(&mut nodes.bytes);
@@ -82,11 +79,6 @@ impl Sample {
             self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
         }
         Ok(())
-    }
-
-    /// Number of rows that came.
-    pub fn seen(&self) -> usize {
-        self.seen
     }
 
     /// Number of rows that have a place.
@@ -102,7 +94,7 @@ impl Sample {
         (seed, is_kept): (u64, bool),
         control: &Control,
     ) -> Result<(Trained, Option<EncodedRows>), BuildError> {
-        let Self { frame, mut first, rest, tids, codes, .. } = self;
+        let Self { frame, mut first, rest, tids, codes } = self;
         let dim = frame.byte_dim;
         let rows = Rows { codes: &codes, dim, count: codes.len() / dim };
         let centroids = train_lists(&rows, wanted, seed, control)?;

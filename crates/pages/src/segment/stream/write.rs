@@ -8,7 +8,7 @@ use crate::error::PageError;
 use crate::format::page::PageKind;
 use crate::format::segment::{CurvePoint, TIDS_PER_PAGE, TidEntry};
 use crate::pager::BulkWriter;
-use crate::segment::build::{Shortfall, Written};
+use crate::segment::build::Written;
 use crate::segment::calibrate;
 use crate::segment::encode::EncodedNodes;
 use crate::segment::write::{
@@ -30,12 +30,11 @@ pub struct Listed<S> {
     contents: Contents,
     curve: Vec<CurvePoint>,
     list_curve: Vec<CurvePoint>,
-    shortfall: Option<Shortfall>,
 }
 
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
-        let Growing { trained, layout, truths, rows, norm_max, shortfall, .. } = growing;
+        let Growing { trained, layout, truths, rows, norm_max, .. } = growing;
         let sizes = count_nodes(&layout, &mut sort, trained.lists.count());
         let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
@@ -59,7 +58,7 @@ impl<S: RowSort> Listed<S> {
         shared.lists = seen.lists;
         shared.unranked = unranked;
         let contents = Contents { nodes, ranked_rows: rows as u32, ..Contents::default() };
-        Self { layout, sort, shared, contents, curve, list_curve, shortfall }
+        Self { layout, sort, shared, contents, curve, list_curve }
     }
 
     /// Pages that [`Self::write`] will append, the header's included.
@@ -97,7 +96,7 @@ impl<S: RowSort> Listed<S> {
         let mut header = pages.header(&self.shared, &contents)?;
         calibrate::store_listed(&mut header, &self.list_curve);
         calibrate::store(&mut header, &self.curve);
-        Ok(Written { entry: write_header(writer, segment, &header)?, shortfall: self.shortfall })
+        Ok(Written { entry: write_header(writer, segment, &header)?, reach: None })
     }
 
     /// Reads the records from the first and calls `visit` with nodes in their order, a multiple of `step` at once but
