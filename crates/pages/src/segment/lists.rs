@@ -24,8 +24,8 @@ use crate::plan::NodePlan;
 use crate::space::SegmentQuery;
 
 /// Of the lists that are to be read, the nearest by estimates, in tenths but for [`MARGIN`]: these will be read, so
-/// distances would say no more. On text embeddings, searches found 0.0005 less so, and took 15 % less time with 5,000
-/// lists.
+/// distances would say no more. On text embeddings of 384 dimensions, searches found 0.0005 less so, which the margin
+/// of the calibration covers, and took 15 % less time with 5,000 lists; cut to 72 dimensions, 0.001 to 0.002 less.
 const SURE_TENTHS: usize = 7;
 /// Lists up to which distances decide, by estimates: so many tenths of those that are to be read, and [`MARGIN`].
 const MEASURED_TENTHS: usize = 15;

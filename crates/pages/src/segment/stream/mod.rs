@@ -15,7 +15,8 @@
 //! rows are nearest to them.
 //!
 //! Memory: a quarter of what is allowed for a batch, or for several that are as large together, half for the sample,
-//! and for its rows in the sort where these are kept, and then for the sort. The centroids and what a sorted reading holds come on top: some megabytes.
+//! and for its rows in the sort where these are kept, and then for the sort. The centroids and what a sorted reading
+//! holds come on top: some megabytes.
 
 mod record;
 mod sort;
