@@ -136,7 +136,10 @@ fn make<R: Rows>(
     let mut builds = Vec::new();
     for memory in memory {
         let seconds = measure::build(&mut client, &kind.create_index, memory)?;
-        println!("{}: build {seconds:.2} s with maintenance_work_mem = {memory}", kind.label);
+        println!(
+            "{}: build {seconds:.2} s (the faster of two) with maintenance_work_mem = {memory}",
+            kind.label
+        );
         builds.push(Build { memory: memory.clone(), seconds });
     }
     let bytes_per_row = measure::index_bytes(&mut client)? / data.rows.count() as f64;

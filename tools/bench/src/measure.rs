@@ -16,6 +16,9 @@ const PGVECTOR: &str = "pgvector";
 /// Rows that are sent at once.
 const BATCH: usize = 1024;
 
+/// Builds of each index: the first has the table's own pages to wait for, which the system is still writing.
+const BUILDS: usize = 2;
+
 /// Neighbors that recall is measured on.
 const RESULTS: usize = 10;
 
@@ -196,19 +199,23 @@ fn copy(client: &mut Client, table: &str, rows: &impl Rows) -> Result<(), Box<dy
     Ok(())
 }
 
-/// Builds the index with so much `maintenance_work_mem`; returns the seconds.
+/// Builds the index with so much `maintenance_work_mem`, as often as [`BUILDS`] says, and leaves the last one; returns
+/// the seconds of the fastest.
 ///
 /// # Errors
 /// What the server raises.
 pub fn build(client: &mut Client, create_index: &str, memory: &str) -> Result<f64, Box<dyn Error>> {
-    client.batch_execute("DROP INDEX IF EXISTS items_embedding_idx")?;
     client.batch_execute(&format!("SET maintenance_work_mem = '{memory}'"))?;
-    client.batch_execute("CHECKPOINT")?;
-    let start = Instant::now();
-    client.batch_execute(create_index)?;
-    let seconds = start.elapsed().as_secs_f64();
-    client.batch_execute("CHECKPOINT")?;
-    Ok(seconds)
+    let mut fastest = f64::INFINITY;
+    for _ in 0..BUILDS {
+        client.batch_execute("DROP INDEX IF EXISTS items_embedding_idx")?;
+        client.batch_execute("CHECKPOINT")?;
+        let start = Instant::now();
+        client.batch_execute(create_index)?;
+        fastest = fastest.min(start.elapsed().as_secs_f64());
+        client.batch_execute("CHECKPOINT")?;
+    }
+    Ok(fastest)
 }
 
 /// Bytes of the index.
