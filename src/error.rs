@@ -497,17 +497,16 @@ pub fn warn_recall(index: &str, reach: Reach, target: f64) {
         .report(PgLogLevel::WARNING);
 }
 
-/// Tells the user that lists are worse than they could be: those of a build, or of a merge.
-pub fn warn_training(index: &str, short: ShortTraining, is_build: bool) {
+/// Tells the user that lists are worse than they could be.
+pub fn warn_training(index: &str, short: ShortTraining) {
     let ShortTraining { rows, lists } = short;
     let message = format!("lists of index \"{index}\" are trained on few rows");
-    let how = if is_build { " and REINDEX" } else { " in the configuration of the server" };
     new_report(PgSqlErrorCode::ERRCODE_WARNING, message)
         .set_detail(format!(
             "Memory allows a sample of {rows} rows for {lists} lists. Searches have to read more lists for the same \
              recall, and find less with a set number of probes."
         ))
-        .set_hint(format!("Increase maintenance_work_mem{how}."))
+        .set_hint("Increase maintenance_work_mem (in autovacuum, autovacuum_work_mem) and REINDEX.")
         .report(PgLogLevel::WARNING);
 }
 

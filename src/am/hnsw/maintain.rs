@@ -430,7 +430,7 @@ impl<'s> JobHost<'s> {
             unsafe { warn_if_below(self.index, done.reach) };
             if let Some(short) = done.training {
                 // SAFETY: as above.
-                crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short, false);
+                crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short);
             }
         }
         Ok(done)

@@ -23,6 +23,9 @@ pub(super) const NEIGHBORS: usize = 96;
 /// Rows that meet lists at once.
 const MEETING_ROWS: usize = 24;
 
+/// Rows that meet lists between two looks at the control.
+const ROWS_BETWEEN_LOOKS: usize = 192;
+
 /// Rows that are summed up between two looks at the control.
 const ROWS_AT_ONCE: usize = 4096;
 
@@ -92,14 +95,17 @@ impl Pass<'_> {
             .map_init(
                 || Panels::new(Space::L2, dim),
                 |panels, &(list, members)| {
-                    self.control.check()?;
                     let near = &near[list];
                     panels.pack(after, near);
-                    let rows: Vec<RowTerm> =
-                        members.iter().map(|&member| self.terms[member as usize]).collect();
-                    let mut nearest = vec![0; rows.len()];
-                    panels.nearest(self.rows.codes, &rows, &mut nearest);
-                    let found = nearest.into_iter().map(|key| near[key as u32 as usize]).collect();
+                    let mut found = Vec::with_capacity(members.len());
+                    for members in members.chunks(ROWS_BETWEEN_LOOKS) {
+                        self.control.check()?;
+                        let rows: Vec<RowTerm> =
+                            members.iter().map(|&member| self.terms[member as usize]).collect();
+                        let mut nearest = vec![0; rows.len()];
+                        panels.nearest(self.rows.codes, &rows, &mut nearest);
+                        found.extend(nearest.into_iter().map(|key| near[key as u32 as usize]));
+                    }
                     self.control.advance(members.len() as u64);
                     Ok(found)
                 },

@@ -9,7 +9,9 @@ use crate::format::meta::Meta;
 use crate::pager::{PageSink, Pager};
 use crate::segment::build::{self, BuildOptions, Prepared, list_plan};
 use crate::segment::calibrate::Reach;
-use crate::segment::stream::{ListBuilder, RowSort, ShortTraining, Workers, batch_rows, sample_rows};
+use crate::segment::stream::{
+    ListBuilder, RowSort, ShortTraining, Workers, batch_rows, sample_rows, sample_rows_max,
+};
 use crate::space::Space;
 
 /// What a job needs of the world around the pages.
@@ -128,8 +130,14 @@ pub fn run<H: Host>(host: &H, task: &Task<'_>) -> Result<Outcome, H::Error> {
         dead: loaded.dead,
         pages: u64::from(pages),
         reach: written.and_then(|written| written.reach),
-        training: ShortTraining::of(task.space, host.options(), host.memory(), task.sources.live()),
+        training: short_training(host, task),
     })
+}
+
+/// Whether the lists of the new segment, if it has some, were trained on few rows for want of memory.
+fn short_training<H: Host>(host: &H, task: &Task<'_>) -> Option<ShortTraining> {
+    let most = sample_rows_max(task.space, host.options(), host.memory());
+    ShortTraining::of(task.space, host.options(), most, task.sources.live())
 }
 
 /// What was read, and the segment of it, if there were rows.
@@ -148,11 +156,10 @@ fn prepare<H: Host>(host: &H, meta: &Meta, task: &Task<'_>) -> Result<Ready<H>, 
     }
     let mut builder = ListBuilder::new(space, options, host.sort());
     // The first batch, by which rows are encoded, comes from everywhere as well.
-    let steps = [batch, sample_rows(space, options, host.memory(), live)];
-    let mut steps = steps.map(|rows| live.div_ceil(rows as u64).max(2)).to_vec();
+    let rows = sample_rows(space, options, host.memory(), live);
+    let mut steps = vec![reading.sample_step(batch)?, reading.sample_step(rows)?];
     steps.dedup();
     for step in steps {
-        let step = u32::try_from(step).unwrap_or(u32::MAX);
         reading.sample(step, batch, &mut |loader| builder.sample(loader, host))?;
     }
     builder.train(live, host)?;

@@ -148,11 +148,25 @@ impl<P: Pager> Reading<'_, P> {
     ) -> Result<(), E> {
         let mut carrier = Carrier::new(self, rows, on_batch)?;
         for entry in &self.sources.segments {
-            let state = SegmentState::load(self.pager, self.space, entry.segment, entry.header)?;
+            let state = self.state(entry)?;
             let entries = read_entries(self.pager, &state)?;
             carrier.load_segment(self.pager, &state, &entries, step)?;
         }
         carrier.pass_on(1)
+    }
+
+    /// Of how many nodes a sample of about `rows` live rows has one; two at least.
+    pub fn sample_step(&self, rows: usize) -> Result<u32, PageError> {
+        let mut all = 0;
+        for entry in &self.sources.segments {
+            let nodes = u64::from(self.state(entry)?.header.nodes);
+            all += u64::from(entry.live()).min(nodes * SAMPLED_OF_NODE as u64);
+        }
+        Ok(u32::try_from(all.div_ceil(rows.max(1) as u64)).unwrap_or(u32::MAX).max(2))
+    }
+
+    fn state(&self, entry: &SegmentEntry) -> Result<SegmentState, PageError> {
+        SegmentState::load(self.pager, self.space, entry.segment, entry.header)
     }
 }
 

@@ -89,9 +89,14 @@ impl Build<'_> {
         self.loader = Loader::new(self.space);
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         listed.train(rows as u64, &self.workers)?;
-        if let Some(short) = ShortTraining::of(self.space, &self.options, memory, rows as u64) {
+        let most = if self.passed.is_empty() {
+            stream::sample_rows_max(self.space, &self.options, memory)
+        } else {
+            kept_max
+        };
+        if let Some(short) = ShortTraining::of(self.space, &self.options, most, rows as u64) {
             // SAFETY: the index stays open for the whole build.
-            crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short, true);
+            crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short);
         }
         if !self.passed.is_empty() {
             crate::error::debug_kept_sample(sampled);

@@ -101,11 +101,11 @@ pub fn sorted_bytes_per_row(space: &Space, options: &BuildOptions) -> u64 {
 pub fn sample_rows(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> usize {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let wanted = lists_wanted(options, rows).unwrap_or(1).saturating_mul(TRAINING_ROWS).min(rows);
-    wanted.min(sample_rows_max(space, options, memory))
+    wanted.min(sample_rows_max(space, options, memory)).max(batch_rows(space, options, memory))
 }
 
-/// The most that memory allows.
-fn sample_rows_max(space: &Space, options: &BuildOptions, memory: u64) -> usize {
+/// Rows of the largest sample that memory allows.
+pub fn sample_rows_max(space: &Space, options: &BuildOptions, memory: u64) -> usize {
     let affordable = memory / 2 / (byte_dim_min(space) as u64 + 64);
     (affordable as usize).max(batch_rows(space, options, memory))
 }
@@ -120,11 +120,10 @@ pub struct ShortTraining {
 }
 
 impl ShortTraining {
-    /// Of `rows` rows, for a builder that may take `memory` bytes; None if it may take enough.
-    pub fn of(space: &Space, options: &BuildOptions, memory: u64, rows: u64) -> Option<Self> {
+    /// Of `rows` rows, of which a sample may have `most`; None if that is enough.
+    pub fn of(space: &Space, options: &BuildOptions, most: usize, rows: u64) -> Option<Self> {
         list_plan(space, options)?;
         let lists = lists_wanted(options, usize::try_from(rows).unwrap_or(usize::MAX))?;
-        let most = sample_rows_max(space, options, memory);
         (most < sample_rows_min(options, rows)).then_some(Self { rows: most, lists })
     }
 }
@@ -501,7 +500,7 @@ mod tests {
             let lists = ListOptions { lists, own: OwnCode::Residual(Encoding::I4) };
             let navigator = Navigator::Lists(lists);
             let options = BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator };
-            ShortTraining::of(&space, &options, memory, rows)
+            ShortTraining::of(&space, &options, sample_rows_max(&space, &options, memory), rows)
         };
         let of = |rows, lists| Some(ShortTraining { rows, lists });
         // 192 bytes a row in half of the memory; batches have 512 rows at least.
@@ -527,6 +526,13 @@ mod tests {
         assert_eq!(batch_rows(&space, &options, u64::MAX), BATCH_ROWS_MAX as usize);
         assert_eq!(sample_rows(&space, &options, u64::MAX, 1_000_000), 2_000 * TRAINING_ROWS);
         assert!(sample_rows(&space, &options, 64 << 20, 1_000_000) <= (32 << 20) / 768);
+        // Few lists need few rows, but what codes are relative to, and the calibration, need a batch.
+        let lists = ListOptions { lists: 1, own: OwnCode::Sign };
+        let options = BuildOptions { navigator: Navigator::Lists(lists), ..options };
+        assert_eq!(
+            sample_rows(&space, &options, 64 << 20, 1_000_000),
+            batch_rows(&space, &options, 64 << 20)
+        );
     }
 
     #[test]
