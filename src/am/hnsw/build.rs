@@ -49,7 +49,7 @@ use crate::pg::{progress, tid};
 use crate::storage::{BulkPages, RelationPager};
 
 /// Batches that threads have at a time, besides the one that is read.
-const BATCHES_BEGUN: usize = 4;
+const BATCHES_BEGUN: usize = 8;
 /// Smallest segment that a full memory may cut off: below, more segments would cost more than memory.
 const SEGMENT_ROWS_MIN: u64 = 1000;
 /// The same for sparse vectors so long that these fill the memory.

@@ -327,18 +327,20 @@ fn write_node(
         error: nodes.errors[node],
         reserved: [0; 3],
     };
-    let own = nodes.own_of(node);
+    let mut offset = next.offset;
     match nodes.plan.own() {
         OwnCode::Elsewhere => {
+            let bytes = nodes.own_of(node).len();
             let mut address = [0; size_of::<VectorAddress>()];
-            VectorAddress { offset: next.offset, bytes: own.len() as u32, reserved: 0 }.store(&mut address);
+            VectorAddress { offset, bytes: bytes as u32, reserved: 0 }.store(&mut address);
             write_own(out, &header, &address);
+            offset += bytes as u64;
         }
         OwnCode::Sign => write_own(out, &header, &[]),
-        OwnCode::Residual(_) | OwnCode::Bits => write_own(out, &header, own),
+        OwnCode::Residual(_) | OwnCode::Bits => write_own(out, &header, nodes.own_of(node)),
     }
     write_neighbors(nodes, graph, neighbors, out);
-    NextNode { row: next.row + row_count, offset: next.offset + own.len() as u64 }
+    NextNode { row: next.row + row_count, offset }
 }
 
 fn write_router(nodes: &EncodedNodes, graph: &FlatGraph, seeds: &[u32], out: &mut [u8]) {

@@ -71,7 +71,7 @@ impl Build<'_> {
             let is_large = rows > batch || sampled > 0;
             let is_enough = is_large && found >= wanted;
             // The first one decides what codes are relative to, and has the queries of the calibration.
-            let piece = if sampled == 0 { batch.div_ceil(2) } else { piece_of(batch) };
+            let piece = if sampled == 0 { batch.div_ceil(4) } else { piece_of(batch) };
             if is_enough || is_large && self.loader.rows() >= piece {
                 if sampled == 0 && wanted <= kept_max {
                     self.keep_sample(blocks);

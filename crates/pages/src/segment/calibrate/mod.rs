@@ -231,13 +231,13 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         let prepare = |own| SegmentQuery::new(space, &query, own, &nodes.centroid, nodes.norm_max);
         let (to_nodes, to_lists) = (prepare(nodes.plan.own()), prepare(lists.plan.own()));
         let key = |list| to_lists.measure(lists.own_of(list), lists.scales[list], lists.errors[list]).key;
-        let mut order: Vec<(f32, usize)> = (0..lists.count()).map(|list| (key(list), list)).collect();
+        let mut keys: Vec<f32> = (0..lists.count()).map(key).collect();
         let own = list_of[sample.node as usize] as usize;
-        order[own].0 *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
-        order.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        let mut rank_of = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(rank, &(_, list))| rank_of[list] = rank);
-        let rank = |node: u32| rank_of[list_of[node as usize] as usize];
+        keys[own] *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
+        let rank = |node: u32| {
+            let key = keys[list_of[node as usize] as usize];
+            keys.iter().filter(|&&other| other < key).count()
+        };
         if nodes.plan.own().is_rough() {
             // The builder's distances tell better which are nearest.
             ranks.extend(sample.candidates[..RESULTS].iter().map(|&node| rank(node)));

@@ -70,11 +70,15 @@ impl Layout {
         u32::from_be_bytes(array(record, 0))
     }
 
-    /// Adds the record's node, without rows.
+    /// Adds the record's node, without its code and rows.
     pub fn push_node(&self, record: &[u8], nodes: &mut EncodedNodes) {
         nodes.scales.push(f32::from_le_bytes(array(record, 8)));
         nodes.errors.push(self.error(record));
         nodes.own.extend_from_slice(&record[HEAD..HEAD + self.own]);
+    }
+
+    /// Adds the 1-bit code of the record's node.
+    pub fn push_code(&self, record: &[u8], nodes: &mut EncodedNodes) {
         let code = if self.plan.own() == OwnCode::Bits { HEAD } else { HEAD + self.own };
         nodes.bits.extend_from_slice(&record[code..code + self.plan.code_bytes()]);
         let at = self.node_end() + 4;

@@ -6,7 +6,7 @@ use super::record::Layout;
 use super::{Growing, RowSort};
 use crate::error::PageError;
 use crate::format::page::PageKind;
-use crate::format::segment::{CurvePoint, TIDS_PER_PAGE, TidEntry};
+use crate::format::segment::{CurvePoint, TidEntry};
 use crate::pager::BulkWriter;
 use crate::segment::build::Written;
 use crate::segment::calibrate;
@@ -24,6 +24,7 @@ const PAGES_AT_ONCE: usize = 64;
 pub struct Listed<S> {
     layout: Layout,
     sort: S,
+    heads: Heads,
     /// What all nodes share, the lists, and rows without a place.
     shared: EncodedNodes,
     /// How much there is; where, is not known yet.
@@ -35,7 +36,7 @@ pub struct Listed<S> {
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
         let Growing { trained, layout, truths, rows, norm_max, .. } = growing;
-        let sizes = count_nodes(&layout, &mut sort, trained.lists.count());
+        let (sizes, heads) = count_nodes(&layout, &mut sort, trained.lists.count());
         let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
         lists.keep(&kept);
@@ -58,7 +59,7 @@ impl<S: RowSort> Listed<S> {
         shared.lists = seen.lists;
         shared.unranked = unranked;
         let contents = Contents { nodes, ranked_rows: rows as u32, ..Contents::default() };
-        Self { layout, sort, shared, contents, curve, list_curve }
+        Self { layout, sort, heads, shared, contents, curve, list_curve }
     }
 
     /// Pages that [`Self::write`] will append, the header's included.
@@ -76,20 +77,21 @@ impl<S: RowSort> Listed<S> {
         write_centroid(&mut pages, &self.shared)?;
         contents.node_page = pages.count();
         let mut next = NextNode::default();
-        self.for_each_window(self.shared.plan.nodes_per_page(), |nodes, order| {
+        self.for_each_window(Part::Nodes, |nodes, order| {
             next = write_nodes(&mut pages, PageKind::Nodes, nodes, order, next)?;
             Ok(())
         })?;
         contents.router_page = pages.count();
-        self.for_each_window(self.shared.plan.routers().lanes(), |nodes, order| {
+        self.for_each_window(Part::Codes, |nodes, order| {
             contents.routers += write_flat_routers(&mut pages, PageKind::Routers, nodes, order)?;
             Ok(())
         })?;
         contents.tid_page = pages.count();
         let mut tids = TidPages::new();
-        self.for_each_window(TIDS_PER_PAGE as usize, |nodes, _| {
-            tids.write(&mut pages, nodes.row_tids.iter())
-        })?;
+        self.sort.rewind();
+        while let Some(record) = self.sort.next() {
+            tids.write(&mut pages, [self.layout.tid(record)].iter())?;
+        }
         tids.write(&mut pages, self.shared.unranked.iter())?;
         tids.finish(&mut pages)?;
         write_lists(&mut pages, &self.shared, &mut contents)?;
@@ -99,41 +101,88 @@ impl<S: RowSort> Listed<S> {
         Ok(Written { entry: write_header(writer, segment, &header)?, reach: None })
     }
 
-    /// Reads the records from the first and calls `visit` with nodes in their order, a multiple of `step` at once but
-    /// for the last.
+    /// Reads the records from the first and calls `visit` with nodes in their order, or with what `part` asks for of
+    /// them: full pages at once but for the last.
     fn for_each_window(
         &mut self,
-        step: usize,
+        part: Part,
         mut visit: impl FnMut(&EncodedNodes, &FlatGraph) -> Result<(), PageError>,
     ) -> Result<(), PageError> {
+        let Self { layout, sort, shared, heads, .. } = self;
+        let step = match part {
+            Part::Nodes => shared.plan.nodes_per_page(),
+            Part::Codes => shared.plan.routers().lanes(),
+        };
         let count = step * PAGES_AT_ONCE;
-        let Self { layout, sort, shared, .. } = self;
         let lists = shared.lists.take();
         let mut window = EncodedNodes { unranked: Vec::new(), ..shared.clone() };
         shared.lists = lists;
-        let order = |nodes: &EncodedNodes| without_edges((0..nodes.count() as u32).collect());
-        let mut last: Vec<u8> = Vec::new();
+        let mut nodes = 0;
         sort.rewind();
-        while let Some(record) = sort.next() {
-            if last.is_empty() || !layout.is_same_node(&last, record) {
-                if window.count() == count {
-                    visit(&window, &order(&window))?;
-                    clear(&mut window);
-                }
-                layout.push_node(record, &mut window);
-                window.row_offsets.push(window.row_tids.len() as u32);
-                last.clear();
-                last.extend_from_slice(record);
+        for at in 0.. {
+            let record = sort.next();
+            let is_head = heads.has(at);
+            if nodes == count && is_head || record.is_none() && nodes > 0 {
+                visit(&window, &without_edges((0..nodes as u32).collect()))?;
+                clear(&mut window);
+                nodes = 0;
             }
-            if let Some(error) = window.errors.last_mut() {
-                *error = error.max(layout.error(record));
-            }
-            window.row_tids.push(layout.tid(record));
-            if let Some(end) = window.row_offsets.last_mut() {
-                *end += 1;
+            let Some(record) = record else { break };
+            nodes += usize::from(is_head);
+            match part {
+                Part::Nodes => push_row(layout, record, is_head, &mut window),
+                Part::Codes if is_head => layout.push_code(record, &mut window),
+                Part::Codes => {}
             }
         }
-        if window.count() > 0 { visit(&window, &order(&window)) } else { Ok(()) }
+        Ok(())
+    }
+}
+
+/// What pages of a kind have of nodes.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Own vectors, and how many rows.
+    Nodes,
+    /// 1-bit codes.
+    Codes,
+}
+
+/// Which records are the first of their node, by number.
+#[derive(Default)]
+struct Heads {
+    words: Vec<u64>,
+    records: usize,
+}
+
+impl Heads {
+    fn push(&mut self, is_head: bool) {
+        if self.records.is_multiple_of(64) {
+            self.words.push(0);
+        }
+        if let Some(word) = self.words.last_mut() {
+            *word |= u64::from(is_head) << (self.records % 64);
+        }
+        self.records += 1;
+    }
+
+    /// Whether this record is one; false behind the last.
+    fn has(&self, record: usize) -> bool {
+        self.words.get(record / 64).is_some_and(|word| word >> (record % 64) & 1 == 1)
+    }
+}
+
+/// Adds a record's node, if it is the first, and its row to the node's.
+fn push_row(layout: &Layout, record: &[u8], is_head: bool, nodes: &mut EncodedNodes) {
+    if is_head {
+        layout.push_node(record, nodes);
+        nodes.row_offsets.push(nodes.row_offsets.last().copied().unwrap_or(0));
+    }
+    if let Some(error) = nodes.errors.last_mut() {
+        *error = error.max(layout.error(record));
+    }
+    if let Some(end) = nodes.row_offsets.last_mut() {
+        *end += 1;
     }
 }
 
@@ -144,20 +193,21 @@ fn clear(nodes: &mut EncodedNodes) {
     nodes.scales.clear();
     nodes.errors.clear();
     nodes.factors.clear();
-    nodes.row_tids.clear();
     nodes.row_offsets.truncate(1);
 }
 
-/// Nodes of each list.
-fn count_nodes<S: RowSort>(layout: &Layout, sort: &mut S, lists: usize) -> Vec<u32> {
-    let mut sizes = vec![0; lists];
+/// Nodes of each list, and their first records.
+fn count_nodes<S: RowSort>(layout: &Layout, sort: &mut S, lists: usize) -> (Vec<u32>, Heads) {
+    let (mut sizes, mut heads) = (vec![0; lists], Heads::default());
     let mut last: Vec<u8> = Vec::new();
     while let Some(record) = sort.next() {
-        if last.is_empty() || !layout.is_same_node(&last, record) {
+        let is_head = last.is_empty() || !layout.is_same_node(&last, record);
+        heads.push(is_head);
+        if is_head {
             sizes[Layout::list(record) as usize] += 1;
             last.clear();
             last.extend_from_slice(record);
         }
     }
-    sizes
+    (sizes, heads)
 }
