@@ -348,9 +348,7 @@ impl<'b> Build<'b> {
     fn pass_batch_on(&mut self) -> Result<(), IndexError> {
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         self.begin_crew()?;
-        if self.crew.as_ref().is_some_and(|crew| crew.pending() >= BATCHES_BEGUN) {
-            self.end_one()?;
-        }
+        self.make_room(BATCHES_BEGUN)?;
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         let is_piece = listed.is_trained();
         let work = listed.begin(loader, &self.workers)?;
@@ -380,6 +378,14 @@ impl<'b> Build<'b> {
             (None, _) => {}
         }
         Ok(true)
+    }
+
+    /// Waits until the workers have fewer batches than these.
+    fn make_room(&mut self, batches: usize) -> Result<(), IndexError> {
+        while self.crew.as_ref().is_some_and(|crew| crew.pending() >= batches) {
+            self.end_one()?;
+        }
+        Ok(())
     }
 
     /// Waits until the workers have nothing to do.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pages::segment::encode::Loader;
 use pages::segment::stream::{self, ShortTraining};
 
-use super::{Build, Done, add_row, piece_of};
+use super::{BATCHES_BEGUN, Build, Done, add_row, piece_of};
 use crate::error::IndexError;
 use crate::pg::heap::BuildInput;
 use crate::pg::progress;
@@ -119,8 +119,8 @@ impl Build<'_> {
             waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
         }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
-        // One batch is added to those before.
-        self.end_all()?;
+        let has_sample = self.listed.as_ref().is_some_and(|(listed, _)| listed.has_sample());
+        self.make_room(if has_sample { BATCHES_BEGUN } else { 1 })?;
         let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
             return Ok(());
         };

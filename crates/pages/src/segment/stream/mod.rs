@@ -19,6 +19,7 @@
 //! holds come on top: some megabytes.
 
 mod record;
+mod sample;
 mod sort;
 mod train;
 mod truth;
@@ -29,13 +30,14 @@ use std::sync::Arc;
 use ann::build::{BuildError, Control};
 
 use super::build::{BuildOptions, list_plan, lists_wanted};
-use super::encode::{Frame, Loader, Purpose, TRAINING_ROWS, byte_dim_min};
+use super::encode::{Frame, Loader, TRAINING_ROWS, byte_dim_min};
 use crate::format::segment::TidEntry;
-use crate::plan::NodePlan;
 use crate::space::Space;
 use record::Layout;
+use sample::Sample;
+pub use sample::{SampleDone, SampleWork};
 pub use sort::{MemSort, RowSort, SpillSort};
-use train::{Batch, EncodedRows, Sample, Trained};
+use train::{Batch, EncodedRows, Trained};
 use truth::Truths;
 pub use write::Listed;
 
@@ -189,41 +191,6 @@ pub struct BatchDone {
     unranked: Vec<TidEntry>,
 }
 
-/// The work on a batch of the sample, for any thread, but one after the other.
-pub struct SampleWork {
-    space: Space,
-    plan: NodePlan,
-    sample: Option<Sample>,
-    is_kept: bool,
-    loader: Loader,
-}
-
-/// What comes out of it.
-pub struct SampleDone {
-    sample: Option<Sample>,
-    unranked: Vec<TidEntry>,
-}
-
-impl SampleWork {
-    /// Does it, in the caller's rayon pool.
-    ///
-    /// # Errors
-    /// If it was interrupted.
-    pub fn run(self, control: &Control) -> Result<SampleDone, BuildError> {
-        let Self { space, plan, sample, is_kept, mut loader } = self;
-        loader.place(&space, if sample.is_some() { Purpose::Codes } else { Purpose::Frame });
-        let unranked = loader.take_unranked();
-        let sample = match sample {
-            Some(mut sample) => {
-                sample.add(loader, &space, is_kept, control)?;
-                Some(sample)
-            }
-            None => Sample::new(loader, &space, plan, control)?,
-        };
-        Ok(SampleDone { sample, unranked })
-    }
-}
-
 impl BatchWork {
     /// Does it, in the caller's rayon pool.
     ///
@@ -292,18 +259,23 @@ impl<'a, S: RowSort> ListBuilder<'a, S> {
     }
 
     /// Takes a batch as [`Self::sample`] does, but leaves the work to the caller, who hands what comes out of it to
-    /// [`Self::end_sample`] before the next batch.
+    /// [`Self::end_sample`], batch after batch in their order, and before the next one begins as long as
+    /// [`Self::has_sample`] says no.
     pub fn begin_sample(&mut self, loader: Loader) -> Option<SampleWork> {
         let plan = list_plan(self.space, &self.options).filter(|_| loader.rows() > 0)?;
-        let (space, is_kept) = (self.space.clone(), self.is_kept);
-        Some(SampleWork { space, plan, sample: self.sample.take(), is_kept, loader })
+        Some(SampleWork::new(loader, self.space, plan, (self.sample.as_ref(), self.is_kept)))
+    }
+
+    /// Whether there are rows that decide what codes are relative to.
+    pub fn has_sample(&self) -> bool {
+        self.sample.is_some()
     }
 
     /// Takes what came out of a batch of the sample.
     pub fn end_sample(&mut self, done: SampleDone) {
-        self.sample = done.sample;
+        let unranked = done.add_to(&mut self.sample);
         if self.is_kept {
-            self.unranked.extend(done.unranked);
+            self.unranked.extend(unranked);
         }
     }
 

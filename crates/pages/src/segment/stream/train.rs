@@ -8,8 +8,8 @@ use ann::lists::Assigner;
 use ann::recall::{self, NO_ROW, Queries};
 
 use super::Frame;
+use super::sample::Sample;
 use crate::format::segment::TidEntry;
-use crate::plan::NodePlan;
 use crate::segment::build::build_space;
 use crate::segment::calibrate::{sample_of_lists, sample_queries, truth_candidates, truth_of};
 use crate::segment::encode::{EncodedNodes, Loader, Purpose, code_hash, encode_lists, train_lists};
@@ -21,71 +21,7 @@ const MORE_CANDIDATES: usize = 4;
 const CANDIDATES_MAX: usize = 640;
 const CANDIDATE_BYTES_MAX: usize = 32 << 20;
 
-/// Rows that lists are trained on.
-pub(super) struct Sample {
-    frame: Frame,
-    /// The first batch, without int8 codes.
-    first: EncodedNodes,
-    /// The others, if they are kept.
-    rest: EncodedNodes,
-    tids: Vec<TidEntry>,
-    /// int8 codes of all rows, those of the first batch first.
-    codes: Vec<i8>,
-}
-
 impl Sample {
-    /// Of a first batch, placed; None if no row of it has a place.
-    pub fn new(
-        loader: Loader,
-        space: &Space,
-        plan: NodePlan,
-        control: &Control,
-    ) -> Result<Option<Self>, BuildError> {
-        if !loader.has_places() {
-            return Ok(None);
-        }
-        let frame = loader.frame(space, plan);
-        let (mut first, tids) = loader.encode_rows(space, &frame, control)?;
-        let codes = std::mem::take(&mut first.bytes);
-        let rest = EncodedNodes::empty(&frame);
-        Ok(Some(Self { frame, first, rest, tids, codes }))
-    }
-
-    /// Of a batch that is all there is so far, and that is still needed.
-    pub fn of(
-        loader: &mut Loader,
-        space: &Space,
-        plan: NodePlan,
-        control: &Control,
-    ) -> Result<Option<Self>, BuildError> {
-        loader.place(space, Purpose::Frame);
-        Self::new(loader.clone(), space, plan, control)
-    }
-
-    /// Adds a batch, placed; with all its codes if they are kept.
-    pub fn add(
-        &mut self,
-        loader: Loader,
-        space: &Space,
-        is_kept: bool,
-        control: &Control,
-    ) -> Result<(), BuildError> {
-        if is_kept {
-            let (mut nodes, mut tids) = loader.encode_rows(space, &self.frame, control)?;
-            self.codes.append(&mut nodes.bytes);
-            self.tids.append(&mut tids);
-            self.rest.append(nodes);
-        } else {
-            self.codes.append(&mut loader.encode_bytes(space, &self.frame, control)?);
-        }
-        Ok(())
-    }
-
-    /// Number of rows that have a place.
-    pub fn rows(&self) -> usize {
-        self.codes.len() / self.frame.byte_dim
-    }
-
     /// Trains so many lists. Returns the rows, too, if they are kept.
     pub fn train(
         self,
