@@ -136,6 +136,33 @@ fn every_row_is_offered_in_the_end() {
     }
 }
 
+/// More nodes than are written at once, of either kind of page, and some of them with several rows.
+#[test]
+fn rows_are_those_of_their_nodes_across_what_is_written_at_once() {
+    const NODES: usize = 7_000;
+    const TWICE: usize = 1_500;
+    let cases = [
+        (Element::Float4, Metric::L2, OwnCode::Residual(Encoding::I4)),
+        (Element::Float4, Metric::Cosine, OwnCode::Sign),
+        (Element::Bit, Metric::Hamming, OwnCode::Bits),
+    ];
+    for (element, metric, own) in cases {
+        let mut rows = values_of(element, NODES + 20, DIM, 80, 7);
+        let queries = rows.split_off(NODES);
+        rows.extend_from_within(NODES - TWICE..);
+        rows.extend_from_within(..TWICE);
+        let index = Index::build_segments(element, metric, DIM, &[(&rows, of(64, own))]);
+        let report = check(&index.pager, &Clock::default());
+        assert!(report.is_sound(), "{report:?}");
+        let mut found: Vec<usize> =
+            offered(&index, &queries[0], Probes::All, usize::MAX).iter().map(|found| found.2).collect();
+        found.sort_unstable();
+        assert_eq!(found, (0..rows.len()).collect::<Vec<_>>(), "{own:?}");
+        let recall = recall(&index, &rows, &queries, Probes::All, 400);
+        assert!(recall > 0.97, "{own:?}: {recall}");
+    }
+}
+
 /// What a merge makes of flat segments must not be one: it would be merged again and again.
 #[test]
 fn few_distinct_rows_have_a_list_too() {

@@ -65,10 +65,18 @@ fn seeds_and_identity() {
 /// An index stores the seed alone, so these bits must never change.
 #[test]
 fn bits_are_pinned() {
-    let mut x: Vec<f32> = (0..192).map(|i| i as f32).collect();
-    Rotation::new(192, 0x5eed).rotate(&mut x);
-    let hash = x.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, x| {
-        (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0100_0000_01b3)
-    });
-    assert_eq!(hash, 0x7f2e_c962_a7d9_0a1e, "{hash:#x}");
+    for (dim, pinned) in [
+        (64, 0xb97b_aa26_ff3b_d425),
+        (192, 0x7f2e_c962_a7d9_0a1e),
+        (1024, 0x4258_9a60_2188_f9b6),
+        (1536, 0xf201_dcae_1335_be8b),
+        (4032, 0xd11f_5a4a_d230_f5ba),
+    ] {
+        let mut x: Vec<f32> = (0..dim).map(|i| i as f32).collect();
+        Rotation::new(dim, 0x5eed).rotate(&mut x);
+        let hash = x.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, x| {
+            (hash ^ u64::from(x.to_bits())).wrapping_mul(0x0100_0000_01b3)
+        });
+        assert_eq!(hash, pinned, "{dim}: {hash:#x}");
+    }
 }

@@ -36,8 +36,8 @@ impl Method {
     pub fn effort(self) -> (&'static str, &'static [u32]) {
         match self {
             Self::Hnsw => ("hnsw.ef_search", &[10, 20, 40, 80, 160, 320]),
-            Self::Ivf => ("ivf.probes", &[1, 2, 4, 8, 16, 32, 64, 128]),
-            Self::Ivfflat => ("ivfflat.probes", &[1, 2, 4, 8, 16, 32, 64, 128]),
+            Self::Ivf => ("ivf.probes", &[1, 2, 4, 8, 16, 32, 64, 128, 256]),
+            Self::Ivfflat => ("ivfflat.probes", &[1, 2, 4, 8, 16, 32, 64, 128, 256]),
         }
     }
 }

@@ -28,6 +28,9 @@ const SAMPLED_SHARE: usize = 4;
 /// read some blocks.
 const RUN_BLOCKS: u32 = 4;
 const RUNS_MIN: u32 = 4096;
+/// The first batch, which decides what codes are relative to and has the queries of the calibration, is of so many
+/// places of the table at least, where memory allows it.
+const FIRST_PLACES_MIN: usize = 64;
 
 impl Build<'_> {
     /// Whether the rows of a block are there already.
@@ -54,7 +57,7 @@ impl Build<'_> {
         let (mut sampled, mut rows, mut read) = (0, 0, 0);
         let mut waiting = Vec::new();
         for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
-            let end = blocks.min(first + run);
+            let end = blocks.min(first + if sampled == 0 { 1 } else { run });
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
@@ -70,14 +73,17 @@ impl Build<'_> {
             }
             let is_large = rows > batch || sampled > 0;
             let is_enough = is_large && found >= wanted;
-            // The first one decides what codes are relative to, and has the queries of the calibration.
-            let piece = if sampled == 0 { batch.div_ceil(4) } else { piece_of(batch) };
+            let piece = match (sampled, read) {
+                (0, FIRST_PLACES_MIN..) => batch.div_ceil(4),
+                (0, _) => batch - piece_of(batch),
+                _ => piece_of(batch),
+            };
             if is_enough || is_large && self.loader.rows() >= piece {
                 if sampled == 0 && wanted <= kept_max {
                     self.keep_sample(blocks);
                 }
                 sampled = found;
-                self.pass_sample_on(&mut waiting)?;
+                self.pass_sample_on(&mut waiting, batch)?;
             }
             // The first rows do as well when there are hardly more of them.
             if is_enough || read >= estimated_by && !is_large {
@@ -112,15 +118,18 @@ impl Build<'_> {
         }
     }
 
-    /// Gives the loaded rows, all those of the blocks that wait, to the workers.
-    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>) -> Result<(), IndexError> {
+    /// Gives the loaded rows, all those of the blocks that wait, to the workers, once what these have is no more than a
+    /// batch of `batch` rows together with them.
+    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>, batch: usize) -> Result<(), IndexError> {
         if !self.passed.is_empty() {
             self.indexed += self.loader.rows() as f64;
             waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
         }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         let has_sample = self.listed.as_ref().is_some_and(|(listed, _)| listed.has_sample());
-        self.make_room(if has_sample { BATCHES_BEGUN } else { 1 })?;
+        // A run may have more rows than a piece.
+        let pieces = (batch / loader.rows().max(1)).clamp(1, BATCHES_BEGUN);
+        self.make_room(if has_sample { pieces } else { 1 })?;
         let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
             return Ok(());
         };

@@ -234,10 +234,7 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         let mut keys: Vec<f32> = (0..lists.count()).map(key).collect();
         let own = list_of[sample.node as usize] as usize;
         keys[own] *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
-        let rank = |node: u32| {
-            let key = keys[list_of[node as usize] as usize];
-            keys.iter().filter(|&&other| other < key).count()
-        };
+        let rank = |node: u32| middle_rank(&keys, keys[list_of[node as usize] as usize]);
         if nodes.plan.own().is_rough() {
             // The builder's distances tell better which are nearest.
             ranks.extend(sample.candidates[..RESULTS].iter().map(|&node| rank(node)));
@@ -257,6 +254,14 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         curve.push(CurvePoint { recall: found as f32 / ranks.len() as f32, gamma: count as f32 });
     }
     curve
+}
+
+/// The place of a key among all, the first of which is 0. Of equal ones it is the one in the middle: whose turn comes
+/// first is by chance, and distances to centroids of bits are often equal.
+fn middle_rank(keys: &[f32], key: f32) -> usize {
+    let less = keys.iter().filter(|&&other| other < key).count();
+    let equal = keys.iter().filter(|&&other| other == key).count();
+    less + equal.saturating_sub(1) / 2
 }
 
 /// What the key of a row to its own list's centroid has to be multiplied with, for a list of `count` rows: the row has
@@ -422,6 +427,15 @@ pub fn gamma_for(header: &SegmentHeader, target: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_keys_share_the_middle() {
+        let keys = [4.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0];
+        for (key, rank) in [(1.0, 0), (2.0, 3), (4.0, 6)] {
+            assert_eq!(middle_rank(&keys, key), rank, "{key}");
+        }
+        assert_eq!(middle_rank(&[f32::INFINITY; 9], f32::INFINITY), 4);
+    }
 
     #[test]
     fn only_what_chance_does_not_explain_is_below() {

@@ -16,7 +16,7 @@
 //!
 //! Memory: a quarter of what is allowed for a batch, or for several that are as large together, half for the sample,
 //! and for its rows in the sort where these are kept, and then for the sort. The centroids and what a sorted reading
-//! holds come on top: some megabytes.
+//! holds come on top: some megabytes, and a bit for each row.
 
 mod record;
 mod sample;
@@ -426,13 +426,10 @@ mod tests {
         }
     }
 
-    /// Pages that go nowhere.
-    struct Nowhere(u32);
-
-    impl BulkWriter for Nowhere {
-        fn append(&mut self, _: &PageBytes) -> Result<BlockNumber, PageError> {
-            self.0 += 1;
-            Ok(self.0)
+    impl BulkWriter for Vec<PageBytes> {
+        fn append(&mut self, page: &PageBytes) -> Result<BlockNumber, PageError> {
+            self.push(*page);
+            Ok(self.len() as u32)
         }
     }
 
@@ -459,9 +456,62 @@ mod tests {
             assert!(builder.sampled().is_none());
             others.iter().for_each(|&count| builder.add(zero(rows(&space, count)), &Inline).unwrap());
             let Ok(listed) = builder.finish() else { panic!("there are rows") };
-            let entry = listed.write(&mut Nowhere(0), 1).unwrap().entry;
+            let entry = listed.write(&mut Vec::new(), 1).unwrap().entry;
             let all: u16 = samples.iter().chain(&others).map(|count| count + 1).sum();
             assert_eq!(entry.rows, u32::from(all), "{samples:?} {others:?}");
+        }
+    }
+
+    /// Whether batches of a sample are done one after the other or side by side, the pages are the same.
+    #[test]
+    fn batches_of_a_sample_may_be_done_in_any_order() {
+        let space = Space::new(Element::Float4, Metric::Cosine, 72, 1);
+        let lists = ListOptions { lists: 3, own: OwnCode::Residual(Encoding::I4) };
+        let options =
+            BuildOptions { m: 16, ef_construction: 64, seed: 1, navigator: Navigator::Lists(lists) };
+        let batches = || {
+            // No row of the first one has a place, and some of the others have none.
+            [(0, 1), (90, 0), (70, 2), (0, 3), (50, 1)].map(|(count, zeros)| {
+                let mut loader = rows(&space, count);
+                for row in 0..zeros {
+                    let tid = HeapTid { block: 2, offset: row + 1 };
+                    loader.push_unplaced(&space, Row::Dense(&[0.0; 72]), tid).unwrap();
+                }
+                loader
+            })
+        };
+        let control = Control::default();
+        let pages = |is_kept: bool, is_serial: bool| {
+            let mut builder = ListBuilder::new(&space, &options, MemSort::default());
+            if is_kept {
+                builder.keep_sample();
+            }
+            let mut works = Vec::new();
+            for loader in batches() {
+                let has_sample = builder.has_sample();
+                let work = builder.begin_sample(loader).unwrap();
+                if has_sample && !is_serial {
+                    works.push(work);
+                } else {
+                    builder.end_sample(work.run(&control).unwrap());
+                }
+            }
+            // The last begins first.
+            let mut done: Vec<SampleDone> =
+                works.into_iter().rev().map(|work| work.run(&control).unwrap()).collect();
+            done.drain(..).rev().for_each(|done| builder.end_sample(done));
+            builder.train(300, &Inline).unwrap();
+            match builder.sampled() {
+                Some(work) => builder.end(work.run(&control).unwrap()),
+                None => batches().into_iter().for_each(|loader| builder.add(loader, &Inline).unwrap()),
+            }
+            let Ok(listed) = builder.finish() else { panic!("there are rows") };
+            let mut pages = Vec::new();
+            assert_eq!(listed.write(&mut pages, 1).unwrap().entry.rows, 217);
+            pages
+        };
+        for is_kept in [false, true] {
+            assert!(pages(is_kept, true) == pages(is_kept, false), "{is_kept}");
         }
     }
 

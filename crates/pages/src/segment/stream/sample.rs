@@ -122,7 +122,10 @@ impl SampleDone {
     /// Adds it to what there is; returns the rows without a place.
     pub(super) fn add_to(self, sample: &mut Option<Sample>) -> Vec<TidEntry> {
         match (self.coded, sample) {
-            (Coded::First(first), sample) => *sample = first.map(|first| *first),
+            (Coded::First(first), sample) => {
+                assert!(sample.is_none(), "a first batch began before another one ended");
+                *sample = first.map(|first| *first);
+            }
             (Coded::All(rows), Some(sample)) => {
                 let (mut nodes, mut tids) = *rows;
                 sample.codes.append(&mut nodes.bytes);
@@ -130,7 +133,7 @@ impl SampleDone {
                 sample.rest.append(nodes);
             }
             (Coded::Bytes(mut codes), Some(sample)) => sample.codes.append(&mut codes),
-            (_, None) => {}
+            (_, None) => unreachable!("there is a sample before others are added to it"),
         }
         self.unranked
     }

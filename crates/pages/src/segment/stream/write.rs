@@ -18,7 +18,7 @@ use crate::segment::write::{
 use crate::space::Space;
 
 /// Pages whose nodes or codes are in memory at once.
-const PAGES_AT_ONCE: usize = 64;
+const PAGES_AT_ONCE: usize = 16;
 
 /// A segment with lists that is ready to be written.
 pub struct Listed<S> {
@@ -36,7 +36,7 @@ pub struct Listed<S> {
 impl<S: RowSort> Listed<S> {
     pub(super) fn new(space: &Space, growing: Growing, mut sort: S, unranked: Vec<TidEntry>) -> Self {
         let Growing { trained, layout, truths, rows, norm_max, .. } = growing;
-        let (sizes, heads) = count_nodes(&layout, &mut sort, trained.lists.count());
+        let (sizes, heads) = count_nodes(&layout, &mut sort, (trained.lists.count(), rows));
         let mut lists = trained.lists.clone();
         let kept: Vec<u32> = (0..).zip(&sizes).filter(|(_, size)| **size > 0).map(|(list, _)| list).collect();
         lists.keep(&kept);
@@ -149,13 +149,17 @@ enum Part {
 }
 
 /// Which records are the first of their node, by number.
-#[derive(Default)]
 struct Heads {
     words: Vec<u64>,
     records: usize,
 }
 
 impl Heads {
+    /// Of no records yet; for so many.
+    fn of(records: u64) -> Self {
+        Self { words: Vec::with_capacity(records.div_ceil(64) as usize), records: 0 }
+    }
+
     fn push(&mut self, is_head: bool) {
         if self.records.is_multiple_of(64) {
             self.words.push(0);
@@ -196,9 +200,13 @@ fn clear(nodes: &mut EncodedNodes) {
     nodes.row_offsets.truncate(1);
 }
 
-/// Nodes of each list, and their first records.
-fn count_nodes<S: RowSort>(layout: &Layout, sort: &mut S, lists: usize) -> (Vec<u32>, Heads) {
-    let (mut sizes, mut heads) = (vec![0; lists], Heads::default());
+/// Nodes of each list, and the first of each node's records, of which there are `records`.
+fn count_nodes<S: RowSort>(
+    layout: &Layout,
+    sort: &mut S,
+    (lists, records): (usize, u64),
+) -> (Vec<u32>, Heads) {
+    let (mut sizes, mut heads) = (vec![0; lists], Heads::of(records));
     let mut last: Vec<u8> = Vec::new();
     while let Some(record) = sort.next() {
         let is_head = last.is_empty() || !layout.is_same_node(&last, record);
