@@ -139,7 +139,7 @@ fn every_row_is_offered_in_the_end() {
 /// More nodes than are written at once, of either kind of page, and some of them with several rows.
 #[test]
 fn rows_are_those_of_their_nodes_across_what_is_written_at_once() {
-    const NODES: usize = 7_000;
+    const NODES: usize = 8_000;
     const TWICE: usize = 1_500;
     let cases = [
         (Element::Float4, Metric::L2, OwnCode::Residual(Encoding::I4)),
@@ -154,6 +154,11 @@ fn rows_are_those_of_their_nodes_across_what_is_written_at_once() {
         let index = Index::build_segments(element, metric, DIM, &[(&rows, of(64, own))]);
         let report = check(&index.pager, &Clock::default());
         assert!(report.is_sound(), "{report:?}");
+        let header = index.segments().expect("sound")[0].header;
+        assert!(
+            header.routers > 16 && header.nodes > 16 * u32::from(header.nodes_per_page),
+            "more than a window"
+        );
         let mut found: Vec<usize> =
             offered(&index, &queries[0], Probes::All, usize::MAX).iter().map(|found| found.2).collect();
         found.sort_unstable();

@@ -27,7 +27,9 @@ use pages::format::meta::{Meta, MetaParams, SEGMENTS_MAX};
 use pages::pager::BulkWriter;
 use pages::segment::build::{self, BuildOptions, Navigator, Prepared};
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, BatchDone, BatchWork, ListBuilder, SampleDone, SpillSort, Workers};
+use pages::segment::stream::{
+    self, BatchDone, BatchWork, Batching, ListBuilder, SampleDone, SpillSort, Workers,
+};
 use pages::space::Space;
 use pages::{PAGE_SIZE, PageError};
 use pgrx::pg_sys;
@@ -71,7 +73,7 @@ struct Build<'b> {
     hints: BufferHints,
     loader: Loader,
     /// For a segment with lists, and how many rows it takes at once.
-    listed: Option<(ListBuilder<'b, SpillSort<TupleSort>>, usize)>,
+    listed: Option<(ListBuilder<'b, SpillSort<TupleSort>>, Batching)>,
     /// The threads that work on batches while others are read; not if there is to be one thread only.
     crew: Option<Crew<Result<Done, BuildError>>>,
     control: Arc<Control>,
@@ -255,11 +257,6 @@ impl Workers for BuildWorkers {
     }
 }
 
-/// Rows of one of the batches that are there at a time, which together are as large as `batch`.
-fn piece_of(batch: usize) -> usize {
-    batch.div_ceil(BATCHES_BEGUN + 1)
-}
-
 /// Why workers have no result.
 fn unfinished(error: BuildError) -> IndexError {
     match error {
@@ -285,7 +282,8 @@ impl<'b> Build<'b> {
             // SAFETY: by the contract.
             let sort = unsafe { TupleSort::new(memory / 2) };
             let sort = SpillSort::new(memory / 2, sort, sort::check_for_interrupts);
-            (ListBuilder::new(space, &options, sort), stream::batch_rows(space, &options, memory))
+            let rows = stream::batch_rows(space, &options, memory);
+            (ListBuilder::new(space, &options, sort), Batching { rows, pieces: BATCHES_BEGUN })
         });
         Self {
             index,
@@ -336,8 +334,8 @@ impl<'b> Build<'b> {
         }
         self.indexed += 1.0;
         progress::tuples_done(self.indexed as i64);
-        let Some((listed, batch)) = &self.listed else { return self.cut_segment_off_if_full() };
-        let rows = if listed.is_trained() { piece_of(*batch) } else { *batch };
+        let Some((listed, batching)) = &self.listed else { return self.cut_segment_off_if_full() };
+        let rows = if listed.is_trained() { batching.piece() } else { batching.rows };
         if self.loader.rows() < rows {
             return Ok(());
         }

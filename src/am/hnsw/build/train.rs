@@ -9,9 +9,9 @@
 use std::sync::Arc;
 
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, ShortTraining};
+use pages::segment::stream::{self, Batching, ShortTraining};
 
-use super::{BATCHES_BEGUN, Build, Done, add_row, piece_of};
+use super::{Build, Done, add_row};
 use crate::error::IndexError;
 use crate::pg::heap::BuildInput;
 use crate::pg::progress;
@@ -28,9 +28,6 @@ const SAMPLED_SHARE: usize = 4;
 /// read some blocks.
 const RUN_BLOCKS: u32 = 4;
 const RUNS_MIN: u32 = 4096;
-/// The first batch, which decides what codes are relative to and has the queries of the calibration, is of so many
-/// places of the table at least, where memory allows it.
-const FIRST_PLACES_MIN: usize = 64;
 
 impl Build<'_> {
     /// Whether the rows of a block are there already.
@@ -41,7 +38,8 @@ impl Build<'_> {
 
     /// Trains lists on rows of blocks from all over the table, unless it is so small that its first rows are all.
     pub(super) unsafe fn train(&mut self, input: &BuildInput) -> Result<(), IndexError> {
-        let Some(batch) = self.listed.as_ref().map(|listed| listed.1) else { return Ok(()) };
+        let Some(batching) = self.listed.as_ref().map(|listed| listed.1) else { return Ok(()) };
+        let batch = batching.rows;
         // SAFETY: the relations are open, by the caller.
         let blocks = unsafe { input.blocks() };
         if blocks < SAMPLED_BLOCKS_MIN {
@@ -54,14 +52,18 @@ impl Build<'_> {
         let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
         let run = (blocks / RUNS_MIN).clamp(1, RUN_BLOCKS);
         let kept_max = stream::kept_rows_max(self.space, &self.options, memory);
-        let (mut sampled, mut rows, mut read) = (0, 0, 0);
+        // `sampled` are rows of batches that have begun, `places` blocks with rows.
+        let (mut sampled, mut rows, mut read, mut places) = (0, 0, 0, 0);
         let mut waiting = Vec::new();
         for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
-            let end = blocks.min(first + if sampled == 0 { 1 } else { run });
+            // The first batch is from as many places as possible.
+            let run = if sampled == 0 { 1 } else { batching.run(run, sampled, read) };
+            let (end, loaded) = (blocks.min(first + run), self.loader.rows());
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
             read += (end - first) as usize;
+            places += usize::from(self.loader.rows() > loaded);
             waiting.extend(first..end);
             let found = sampled + self.loader.rows();
             rows = (found as f64 / read as f64 * f64::from(blocks)) as usize;
@@ -73,38 +75,37 @@ impl Build<'_> {
             }
             let is_large = rows > batch || sampled > 0;
             let is_enough = is_large && found >= wanted;
-            let piece = match (sampled, read) {
-                (0, FIRST_PLACES_MIN..) => batch.div_ceil(4),
-                (0, _) => batch - piece_of(batch),
-                _ => piece_of(batch),
-            };
+            let piece = if sampled == 0 { batching.first(places) } else { batching.piece() };
             if is_enough || is_large && self.loader.rows() >= piece {
                 if sampled == 0 && wanted <= kept_max {
                     self.keep_sample(blocks);
                 }
                 sampled = found;
-                self.pass_sample_on(&mut waiting, batch)?;
+                self.pass_sample_on(&mut waiting, batching)?;
             }
             // The first rows do as well when there are hardly more of them.
             if is_enough || read >= estimated_by && !is_large {
                 break;
             }
         }
+        self.end_sample(rows, sampled)
+    }
+
+    /// Trains lists for `rows` rows on the `sampled` ones, and begins with these if they are kept.
+    fn end_sample(&mut self, rows: usize, sampled: usize) -> Result<(), IndexError> {
         self.end_all()?;
         self.is_sampling = false;
         self.loader = Loader::new(self.space);
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         listed.train(rows as u64, &self.workers)?;
-        let most = if self.passed.is_empty() {
-            stream::sample_rows_max(self.space, &self.options, memory)
-        } else {
-            kept_max
-        };
+        let is_kept = !self.passed.is_empty();
+        let most = if is_kept { stream::kept_rows_max } else { stream::sample_rows_max };
+        let most = most(self.space, &self.options, self.memory_max);
         if let Some(short) = ShortTraining::of(self.space, &self.options, most, rows as u64) {
             // SAFETY: the index stays open for the whole build.
             crate::error::warn_training(&unsafe { crate::pg::relation_name(self.index) }, short);
         }
-        if !self.passed.is_empty() {
+        if is_kept {
             crate::error::debug_kept_sample(sampled);
         }
         let work = listed.sampled();
@@ -118,18 +119,16 @@ impl Build<'_> {
         }
     }
 
-    /// Gives the loaded rows, all those of the blocks that wait, to the workers, once what these have is no more than a
-    /// batch of `batch` rows together with them.
-    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>, batch: usize) -> Result<(), IndexError> {
+    /// Gives the loaded rows, all those of the blocks that wait, to the workers, once these have room for them.
+    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>, batching: Batching) -> Result<(), IndexError> {
         if !self.passed.is_empty() {
             self.indexed += self.loader.rows() as f64;
             waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
         }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
         let has_sample = self.listed.as_ref().is_some_and(|(listed, _)| listed.has_sample());
-        // A run may have more rows than a piece.
-        let pieces = (batch / loader.rows().max(1)).clamp(1, BATCHES_BEGUN);
-        self.make_room(if has_sample { pieces } else { 1 })?;
+        // Rows of a block may be more than a piece.
+        self.make_room(if has_sample { batching.beside(loader.rows()) } else { 1 })?;
         let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
             return Ok(());
         };

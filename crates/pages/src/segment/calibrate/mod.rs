@@ -234,7 +234,7 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         let mut keys: Vec<f32> = (0..lists.count()).map(key).collect();
         let own = list_of[sample.node as usize] as usize;
         keys[own] *= without_own_row(space, lists.row_offsets[own + 1] - lists.row_offsets[own]);
-        let rank = |node: u32| middle_rank(&keys, keys[list_of[node as usize] as usize]);
+        let rank = |node: u32| Rank::of(&keys, keys[list_of[node as usize] as usize]);
         if nodes.plan.own().is_rough() {
             // The builder's distances tell better which are nearest.
             ranks.extend(sample.candidates[..RESULTS].iter().map(|&node| rank(node)));
@@ -250,18 +250,31 @@ pub fn listed(space: &Space, nodes: &EncodedNodes, truth: &[Truth], list_of: &[u
         {
             continue;
         }
-        let found = ranks.iter().filter(|&&rank| rank < count).count();
-        curve.push(CurvePoint { recall: found as f32 / ranks.len() as f32, gamma: count as f32 });
+        let found: f32 = ranks.iter().map(|rank| rank.share_within(count)).sum();
+        curve.push(CurvePoint { recall: found / ranks.len() as f32, gamma: count as f32 });
     }
     curve
 }
 
-/// The place of a key among all, the first of which is 0. Of equal ones it is the one in the middle: whose turn comes
-/// first is by chance, and distances to centroids of bits are often equal.
-fn middle_rank(keys: &[f32], key: f32) -> usize {
-    let less = keys.iter().filter(|&&other| other < key).count();
-    let equal = keys.iter().filter(|&&other| other == key).count();
-    less + equal.saturating_sub(1) / 2
+/// Where a key is among all. Whose turn comes first among equal ones is by chance, and distances to centroids of bits
+/// are often equal.
+#[derive(Clone, Copy, Debug)]
+struct Rank {
+    less: usize,
+    equal: usize,
+}
+
+impl Rank {
+    fn of(keys: &[f32], key: f32) -> Self {
+        let less = keys.iter().filter(|&&other| other < key).count();
+        let equal = keys.iter().filter(|&&other| other == key).count();
+        Self { less, equal: equal.max(1) }
+    }
+
+    /// How likely it is among the first `count`.
+    fn share_within(self, count: usize) -> f32 {
+        count.saturating_sub(self.less).min(self.equal) as f32 / self.equal as f32
+    }
 }
 
 /// What the key of a row to its own list's centroid has to be multiplied with, for a list of `count` rows: the row has
@@ -429,12 +442,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn equal_keys_share_the_middle() {
-        let keys = [4.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0];
-        for (key, rank) in [(1.0, 0), (2.0, 3), (4.0, 6)] {
-            assert_eq!(middle_rank(&keys, key), rank, "{key}");
+    fn equal_keys_share_their_places() {
+        let keys = [4.0, 1.0, 2.0, 2.0, 2.0, 2.0, 4.0];
+        let share = |key, count| Rank::of(&keys, key).share_within(count);
+        for (key, shares) in
+            [(1.0, [0.0, 1.0, 1.0, 1.0]), (2.0, [0.0, 0.0, 0.5, 1.0]), (4.0, [0.0, 0.0, 0.0, 0.5])]
+        {
+            assert_eq!([0, 1, 3, 6].map(|count| share(key, count)), shares, "{key}");
         }
-        assert_eq!(middle_rank(&[f32::INFINITY; 9], f32::INFINITY), 4);
+        assert_eq!(Rank::of(&[f32::INFINITY; 8], f32::INFINITY).share_within(2), 0.25);
     }
 
     #[test]

@@ -35,7 +35,7 @@ use crate::format::segment::TidEntry;
 use crate::space::Space;
 use record::Layout;
 use sample::Sample;
-pub use sample::{SampleDone, SampleWork};
+pub use sample::{Batching, SampleDone, SampleWork};
 pub use sort::{MemSort, RowSort, SpillSort};
 use train::{Batch, EncodedRows, Trained};
 use truth::Truths;

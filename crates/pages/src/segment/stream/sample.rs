@@ -9,6 +9,42 @@ use crate::plan::NodePlan;
 use crate::segment::encode::{EncodedNodes, Loader, Purpose};
 use crate::space::Space;
 
+/// Places of a table that the first batch of a sample has rows of, at least, where a batch has room for them: it
+/// decides what codes are relative to, and has the queries of the calibration.
+const FIRST_PLACES_MIN: usize = 64;
+
+/// How rows become batches.
+#[derive(Clone, Copy, Debug)]
+pub struct Batching {
+    /// Rows of all batches that are there at a time.
+    pub rows: usize,
+    /// How many these are, besides the one that is read.
+    pub pieces: usize,
+}
+
+impl Batching {
+    /// Rows of each of them.
+    pub fn piece(&self) -> usize {
+        self.rows.div_ceil(self.pieces + 1)
+    }
+
+    /// Rows that the first batch of a sample should have if they are of so many places. One piece is read beside it.
+    pub fn first(&self, places: usize) -> usize {
+        if places >= FIRST_PLACES_MIN { self.rows.div_ceil(4) } else { self.rows - self.piece() }
+    }
+
+    /// Blocks to read for a piece, at most `most`, if `blocks` had `rows` rows.
+    pub fn run(&self, most: u32, rows: usize, blocks: usize) -> u32 {
+        let run = self.piece() * blocks / rows.max(1);
+        u32::try_from(run).unwrap_or(u32::MAX).clamp(1, most)
+    }
+
+    /// Batches with so many rows that may wait and be worked on beside the one that is read; there must be one.
+    pub fn beside(&self, rows: usize) -> usize {
+        (self.rows / rows.max(1)).saturating_sub(1).clamp(1, self.pieces)
+    }
+}
+
 /// Rows that lists are trained on.
 pub(super) struct Sample {
     pub frame: Frame,
@@ -136,5 +172,35 @@ impl SampleDone {
             (_, None) => unreachable!("there is a sample before others are added to it"),
         }
         self.unranked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_stay_within_their_rows() {
+        for rows in [512, 1_913, 16_384] {
+            let batching = Batching { rows, pieces: 8 };
+            let piece = batching.piece();
+            assert!(9 * piece >= rows && 9 * (piece - 1) < rows);
+            assert!((7..=8).contains(&batching.beside(piece)));
+            for (places, least) in [(1, rows * 4 / 5), (63, rows * 4 / 5), (64, rows / 4)] {
+                let first = batching.first(places);
+                assert!(first >= least && first + piece <= rows, "{rows} {places}");
+            }
+            // Rows of a block, as many as there may be.
+            for block in [1, 5, 136, 226] {
+                let run = batching.run(4, 10 * block, 10);
+                let read = run as usize * block;
+                assert!((1..=4).contains(&run) && (run == 1 || read <= piece), "{rows} {block}");
+                // A batch ends with the run that fills it.
+                let batch = piece.next_multiple_of(read);
+                let together = (batching.beside(batch) + 1) * batch;
+                assert!(together <= rows.max(2 * batch), "{rows} {block}");
+            }
+        }
+        assert_eq!(Batching { rows: 512, pieces: 8 }.run(4, 0, 0), 1);
     }
 }
