@@ -16,8 +16,11 @@ impl IndexHorizon {
 
 impl Horizon for IndexHorizon {
     fn stamp(&self) -> u64 {
-        // SAFETY: reads shared memory.
-        unsafe { pg_sys::ReadNextFullTransactionId().value }
+        // SAFETY: both read shared memory; jobs run on the primary only.
+        let (oldest, next) =
+            unsafe { (pg_sys::GetOldestActiveTransactionId(), pg_sys::ReadNextFullTransactionId().value) };
+        // It is one of the last two billion, and read before the next.
+        next - u64::from((next as u32).wrapping_sub(oldest.into_inner()))
     }
 
     fn is_past(&self, stamp: u64) -> bool {

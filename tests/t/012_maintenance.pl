@@ -90,6 +90,35 @@ my $read = join(',', sort { $a <=> $b } grep { /^\d+$/ } split(/\n/, $reader{out
 is($read, $expected, 'and has the rows of its snapshot, each once');
 is_whole($primary, $dim, 'after six turnovers under an old snapshot');
 
+# What a transaction retires is free once it has ended, without any other that comes behind it.
+my $last = $next + 99;
+$primary->safe_psql('postgres', "BEGIN; INSERT INTO items SELECT i, embed(i, $dim) FROM generate_series($next, $last) i;
+	SELECT proxima.flush('items_v'), proxima.merge('items_v'); COMMIT");
+$next = $last + 1;
+is(blocks($primary, 'retired'), 0, 'nothing waits when nobody runs');
+
+# But not for a cursor that was opened while that transaction ran: its snapshot is no older than the stamp.
+my %writer = (out => '', err => '', in => "BEGIN; INSERT INTO items VALUES ($next, embed($next, $dim));\n\\echo wrote\n");
+$next++;
+$writer{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('postgres') ],
+	'<', \$writer{in}, '>', \$writer{out}, '2>', \$writer{err}, IPC::Run::timeout(120));
+$writer{run}->pump until $writer{out} =~ /wrote/;
+$expected = $primary->safe_psql('postgres', "SELECT string_agg(id::text, ',' ORDER BY id) FROM items");
+%reader = (out => '', err => '', in => "SET enable_seqscan = off; SET enable_sort = off; BEGIN ISOLATION LEVEL REPEATABLE READ;
+	DECLARE c CURSOR FOR SELECT id FROM items ORDER BY v <-> embed(1, $dim); FETCH 10 FROM c;\n\\echo begun\n");
+$reader{run} = IPC::Run::start([ 'psql', '-XAtq', '-v', 'ON_ERROR_STOP=1', '-d', $primary->connstr('postgres') ],
+	'<', \$reader{in}, '>', \$reader{out}, '2>', \$reader{err}, IPC::Run::timeout(120));
+$reader{run}->pump until $reader{out} =~ /begun/;
+$writer{in} .= "SELECT proxima.flush('items_v'), proxima.merge('items_v'); COMMIT;\n\\q\n";
+$writer{run}->finish;
+is($writer{err}, '', 'the transaction ends');
+cmp_ok(blocks($primary, 'retired'), '>', 0, 'its blocks wait for the cursor');
+turn_over() for 1 .. 3;
+$reader{in} .= "FETCH ALL FROM c; COMMIT;\n\\q\n";
+$reader{run}->finish;
+is($reader{err}, '', 'the cursor ends without an error');
+is(join(',', sort { $a <=> $b } grep { /^\d+$/ } split(/\n/, $reader{out})), $expected, 'and has the rows of its snapshot');
+
 # Space is used again once the snapshot is gone: eight turnovers more do not make the file grow.
 my $before = 0;
 $before = turn_over() for 1 .. 3;

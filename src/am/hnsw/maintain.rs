@@ -78,6 +78,8 @@ pub enum Scope {
     Due(Lane),
     /// The same as far as it needs no temporary files, for want of which whoever does it must not fail.
     InMemory(Lane),
+    /// A large segment without live rows, of which nothing is left.
+    Empty,
     /// A writer's bounded share of what is due in the small lane.
     Share,
     /// Everything that memory allows, of segments with numbers below this.
@@ -166,7 +168,7 @@ pub unsafe fn merge(
     let lane = match scope {
         Scope::Due(lane) | Scope::InMemory(lane) => lane,
         Scope::Share => Lane::Small,
-        Scope::All(_) => Lane::Large,
+        Scope::Empty | Scope::All(_) => Lane::Large,
     };
     // SAFETY: by the contract.
     let Some(_lock) = (unsafe { lock(index, lane.into(), wait) }) else { return Ok(None) };
@@ -198,6 +200,7 @@ pub unsafe fn merge(
         Scope::All(before) => {
             maintain::whole(segments, before, &limits).map(|sources| (sources, Cause::Request))
         }
+        Scope::Empty => maintain::empty(segments).map(|sources| (sources, Cause::Dead)),
         Scope::Due(_) | Scope::InMemory(_) | Scope::Share => maintain::due(segments, lane, &limits),
     };
     let Some((sources, cause)) = due else { return Ok(None) };
@@ -206,7 +209,7 @@ pub unsafe fn merge(
     let helpers = match scope {
         Scope::All(_) => workers.max(0),
         Scope::Due(Lane::Small) => workers.clamp(0, 1),
-        Scope::Due(Lane::Large) | Scope::InMemory(_) | Scope::Share => 0,
+        Scope::Due(Lane::Large) | Scope::InMemory(_) | Scope::Empty | Scope::Share => 0,
     };
     let threads = helpers as usize + 1;
     let navigator = match job.options.navigator {
@@ -333,6 +336,18 @@ unsafe fn open(index: pg_sys::Relation) -> Result<OpenIndex, IndexError> {
 pub unsafe fn next_number(index: pg_sys::Relation) -> Result<u32, IndexError> {
     // SAFETY: by the contract.
     Ok(unsafe { open(index)? }.meta.next_segment)
+}
+
+/// Whether there is something for [`Scope::Empty`].
+///
+/// # Errors
+/// If the meta page is damaged.
+///
+/// # Safety
+/// As [`flush`].
+pub unsafe fn has_empty(index: pg_sys::Relation) -> Result<bool, IndexError> {
+    // SAFETY: by the contract.
+    Ok(maintain::empty(unsafe { open(index)? }.meta.segments()).is_some())
 }
 
 /// How many segments there are.

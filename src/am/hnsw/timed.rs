@@ -65,3 +65,17 @@ pub unsafe fn merge(
     }
     Ok(merged)
 }
+
+/// Drops large segments without live rows, unless somebody merges such: before other merges, so that these may use the
+/// blocks as soon as nobody reads them any more.
+///
+/// # Errors
+/// As [`maintain::merge`].
+///
+/// # Safety
+/// As it.
+pub unsafe fn drop_empty(index: pg_sys::Relation, stop: &mut dyn FnMut() -> bool) -> Result<(), IndexError> {
+    // SAFETY: by the contract.
+    while unsafe { maintain::has_empty(index)? && merge(index, Scope::Empty, false, stop)?.is_some() } {}
+    Ok(())
+}

@@ -287,8 +287,10 @@ unsafe fn merge(index: pg_sys::Relation) -> Result<bool, IndexError> {
     if watch.must_stop() {
         return Ok(false);
     }
+    // SAFETY: as above; the worker holds RowExclusiveLock.
+    unsafe { timed::drop_empty(index, &mut || watch.must_stop())? };
     for lane in [Lane::Small, Lane::Large] {
-        // SAFETY: as above; the worker holds RowExclusiveLock.
+        // SAFETY: as above.
         let merged = unsafe { timed::merge(index, Scope::Due(lane), false, &mut || watch.must_stop())? };
         if merged.is_some() {
             return Ok(true);

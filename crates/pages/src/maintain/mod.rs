@@ -20,11 +20,14 @@
 //! claims.
 //!
 //! A claim names the blocks that a job is about to write, so that the job beside it leaves them alone. Blocks of
-//! sources are *retired* with the next transaction id as stamp: they keep their content until PostgreSQL's horizon
-//! has passed the stamp, as btree's deleted pages do. Whoever has read an older manifest has a snapshot or a
-//! transaction that is older than the stamp, so on the primary nobody meets a page that changed its meaning. The
-//! horizon leaves out lazy VACUUM and replicas: VACUUM reads pages of segments and chains under the locks above only,
-//! and on a replica the number on every page tells that it is another one.
+//! sources are *retired* with a stamp, and keep their content until PostgreSQL's horizon has passed it, as btree's
+//! deleted pages do. The stamp is the oldest transaction that is running, or the next one if none is, read with the
+//! meta page locked for its change. Whoever has read an older manifest has a snapshot from before, and the horizon of
+//! that is no later: either the stamp's transaction was running then, or it had yet to come. So on the primary nobody
+//! meets a page that changed its meaning. (The next transaction would do as well, but its stamp is passed only after
+//! one more, and what a statement retires should be of use to the VACUUM behind it.) The horizon leaves out lazy
+//! VACUUM, workers that have given up their snapshot, and replicas: VACUUM and workers read pages of segments and chains
+//! under the locks above only, and on a replica the number on every page tells that it is another one.
 //!
 //! # Interleavings
 //! - *Append and flush.* See [`crate::pending`]: sealing is one record, and an appender notices it under the page's
@@ -53,7 +56,7 @@ mod space;
 pub use bulk_delete::{BulkDelete, Marked};
 pub use claim::Slot;
 pub use job::{Host, Outcome, Step, Task, run};
-pub use policy::{Lane, Limits, backlog, due, graph_rows, is_passing, whole};
+pub use policy::{Lane, Limits, backlog, due, empty, graph_rows, is_passing, whole};
 pub use sources::{LoadError, Sources};
 pub(crate) use space::retired_runs;
 pub use space::{Usage, usage};

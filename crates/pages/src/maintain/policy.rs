@@ -98,7 +98,7 @@ fn is_small(entry: &SegmentEntry) -> bool {
 
 fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, super::Cause)> {
     let flat: Vec<SegmentEntry> = segments.iter().copied().filter(SegmentEntry::is_flat).collect();
-    let graph_rows = limits.graph_rows;
+    let graph_rows = graph_rows_beside(segments, limits);
     if backlog(segments) >= graph_rows || flat.len() >= FLAT_SEGMENTS_MAX {
         let share = match limits.is_share {
             true => graph_rows * limits.bytes_per_row,
@@ -110,6 +110,15 @@ fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, sup
         return merge(fitting(flat, &limits), super::Cause::Segments);
     }
     due_of(segments.iter().copied().filter(is_small).collect(), limits)
+}
+
+/// Rows of flat segments that are worth a graph beside the graphs that there are. Where rows are replaced, these stay
+/// until VACUUM, and a graph of half of the rows before that makes the index larger by itself.
+fn graph_rows_beside(segments: &[SegmentEntry], limits: &Limits) -> u64 {
+    let rows: u64 =
+        segments.iter().filter(|entry| !entry.is_flat()).map(|entry| u64::from(entry.live())).sum();
+    let is_alike = (limits.graph_rows / 2..limits.graph_rows * (PASSING_SHARE - 1)).contains(&rows);
+    if is_alike { GRAPH_ROWS_LASTING } else { limits.graph_rows }
 }
 
 /// Live rows of flat segments: each search runs over all of them.
@@ -147,6 +156,13 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
         }
     }
     None
+}
+
+/// A segment of the large lane without live rows: what is due for it reads and writes next to nothing, and its blocks
+/// are for whoever comes next.
+pub fn empty(segments: &[SegmentEntry]) -> Option<Sources> {
+    let large = segments.iter().filter(|entry| !is_small(entry) && entry.live() == 0);
+    Some(Sources { chains: Vec::new(), segments: vec![*large.min_by_key(|entry| entry.segment)?] })
 }
 
 /// As many segments as memory allows, if that is more than one or one has dead rows or no graph; smallest first.
@@ -258,6 +274,26 @@ mod tests {
         assert_eq!(due_numbers(&[entry(1, 1_000, 201, GRAPH), entry(2, 50, 0, GRAPH)], &ALL), [1]);
         assert!(due(&[entry(1, 70_000, 60_000, GRAPH)], Lane::Small, &ALL).is_none());
         assert_eq!(due_numbers(&[entry(1, 1_000, 900, FLAT)], &ALL), [1]);
+    }
+
+    #[test]
+    fn what_is_dead_altogether_is_dropped_before_anything_is_made() {
+        let mut segments = vec![entry(1, 70_000, 60_000, GRAPH), entry(2, 300, 300, FLAT)];
+        assert_eq!(numbers(empty(&segments)), []);
+        segments.push(entry(3, 20_000, 20_000, GRAPH));
+        assert_eq!(numbers(empty(&segments)), [3]);
+    }
+
+    /// While rows are replaced: the graph of the old ones stays until VACUUM has marked all of them.
+    #[test]
+    fn no_second_graph_is_made_of_half_of_the_rows() {
+        let mut segments: Vec<SegmentEntry> = (1..=5).map(|at| entry(at, 4_000, 0, FLAT)).collect();
+        segments.push(entry(9, 20_000, 0, GRAPH));
+        assert!(due(&segments, Lane::Small, &ALL).is_none());
+        segments[5].dead = 20_000;
+        assert_eq!(numbers(due(&segments, Lane::Small, &ALL).map(|(sources, _)| sources)).len(), 5);
+        segments[5] = entry(9, 49_152, 0, GRAPH);
+        assert!(due(&segments, Lane::Small, &ALL).is_some());
     }
 
     #[test]
