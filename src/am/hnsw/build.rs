@@ -18,6 +18,7 @@
 
 mod train;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -72,10 +73,12 @@ struct Build<'b> {
     pages: &'b mut BulkPages,
     hints: BufferHints,
     loader: Loader,
-    /// For a segment with lists, and how many rows it takes at once.
+    /// For a segment with lists, and how rows become its batches.
     listed: Option<(ListBuilder<'b, SpillSort<TupleSort>>, Batching)>,
     /// The threads that work on batches while others are read; not if there is to be one thread only.
     crew: Option<Crew<Result<Done, BuildError>>>,
+    /// Rows of the batches that they have and whose results were not taken, the earliest first.
+    begun: VecDeque<usize>,
     control: Arc<Control>,
     meta: Meta,
     indexed: f64,
@@ -296,6 +299,7 @@ impl<'b> Build<'b> {
             loader: Loader::new(space),
             listed,
             crew: None,
+            begun: VecDeque::new(),
             control: Arc::default(),
             meta,
             indexed: 0.0,
@@ -345,22 +349,26 @@ impl<'b> Build<'b> {
     /// Gives the loaded rows to the workers once these have room for them.
     fn pass_batch_on(&mut self) -> Result<(), IndexError> {
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
+        let rows = loader.rows();
         self.begin_crew()?;
-        self.make_room(BATCHES_BEGUN)?;
+        self.make_room(rows)?;
         let Some((listed, _)) = &mut self.listed else { return Ok(()) };
         let is_piece = listed.is_trained();
         let work = listed.begin(loader, &self.workers)?;
-        self.begin_batch(work)?;
+        self.begin_batch(work, rows)?;
         // A first batch that is the sample, too, takes all the memory that there is for batches.
         if is_piece { Ok(()) } else { self.end_all() }
     }
 
-    /// Gives work to the threads, or does it.
-    fn begin_batch(&mut self, work: Option<BatchWork>) -> Result<(), IndexError> {
+    /// Gives work on a batch of so many rows to the threads, or does it.
+    fn begin_batch(&mut self, work: Option<BatchWork>, rows: usize) -> Result<(), IndexError> {
         let (Some(work), Some((listed, _))) = (work, &mut self.listed) else { return Ok(()) };
         let control = Arc::clone(&self.control);
         match &mut self.crew {
-            Some(crew) => crew.begin(move || work.run(&control).map(|done| Done::Batch(Box::new(done)))),
+            Some(crew) => {
+                self.begun.push_back(rows);
+                crew.begin(move || work.run(&control).map(|done| Done::Batch(Box::new(done))));
+            }
             None => listed.end(self.workers.run(|control| work.run(control))?),
         }
         Ok(())
@@ -370,6 +378,7 @@ impl<'b> Build<'b> {
     fn end_one(&mut self) -> Result<bool, IndexError> {
         let Some(crew) = self.crew.as_mut().filter(|crew| crew.pending() > 0) else { return Ok(false) };
         let done = crew.end().ok_or(IndexError::Cancelled)?.map_err(unfinished)?;
+        self.begun.pop_front();
         match (&mut self.listed, done) {
             (Some((listed, _)), Done::Sample(done)) => listed.end_sample(*done),
             (Some((listed, _)), Done::Batch(done)) => listed.end(*done),
@@ -378,11 +387,10 @@ impl<'b> Build<'b> {
         Ok(true)
     }
 
-    /// Waits until the workers have fewer batches than these.
-    fn make_room(&mut self, batches: usize) -> Result<(), IndexError> {
-        while self.crew.as_ref().is_some_and(|crew| crew.pending() >= batches) {
-            self.end_one()?;
-        }
+    /// Waits until so many rows may wait with those that the workers have.
+    fn make_room(&mut self, rows: usize) -> Result<(), IndexError> {
+        let Some(&(_, batching)) = self.listed.as_ref() else { return Ok(()) };
+        while !batching.has_room(self.begun.iter().sum(), rows) && self.end_one()? {}
         Ok(())
     }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use pages::segment::encode::Loader;
-use pages::segment::stream::{self, Batching, ShortTraining};
+use pages::segment::stream::{self, ShortTraining};
 
 use super::{Build, Done, add_row};
 use crate::error::IndexError;
@@ -52,13 +52,13 @@ impl Build<'_> {
         let estimated_by = ESTIMATED_BLOCKS_MIN.max(blocks as usize / ESTIMATED_BLOCKS_SHARE);
         let run = (blocks / RUNS_MIN).clamp(1, RUN_BLOCKS);
         let kept_max = stream::kept_rows_max(self.space, &self.options, memory);
-        // `sampled` are rows of batches that have begun, `places` blocks with rows.
+        // `sampled` are rows of batches that have begun, `places` runs of blocks that had rows.
         let (mut sampled, mut rows, mut read, mut places) = (0, 0, 0, 0);
         let mut waiting = Vec::new();
         for first in stream::spread(blocks.div_ceil(run)).map(|at| at * run) {
-            // The first batch is from as many places as possible.
-            let run = if sampled == 0 { 1 } else { batching.run(run, sampled, read) };
-            let (end, loaded) = (blocks.min(first + run), self.loader.rows());
+            let loaded = self.loader.rows();
+            let run = batching.run(run, (sampled, places), (loaded, read));
+            let end = blocks.min(first + run);
             let state: *mut Build<'_> = self;
             // SAFETY: as above; the callback takes a build.
             unsafe { input.scan_blocks(first..end, Some(add_row), state.cast()) };
@@ -75,18 +75,21 @@ impl Build<'_> {
             }
             let is_large = rows > batch || sampled > 0;
             let is_enough = is_large && found >= wanted;
-            let piece = if sampled == 0 { batching.first(places) } else { batching.piece() };
-            if is_enough || is_large && self.loader.rows() >= piece {
+            if is_enough || is_large && self.loader.rows() >= batching.wanted(sampled, places) {
                 if sampled == 0 && wanted <= kept_max {
                     self.keep_sample(blocks);
                 }
                 sampled = found;
-                self.pass_sample_on(&mut waiting, batching)?;
+                self.pass_sample_on(&mut waiting)?;
             }
             // The first rows do as well when there are hardly more of them.
             if is_enough || read >= estimated_by && !is_large {
                 break;
             }
+        }
+        if sampled > 0 && self.loader.rows() > 0 {
+            sampled += self.loader.rows();
+            self.pass_sample_on(&mut waiting)?;
         }
         self.end_sample(rows, sampled)
     }
@@ -109,7 +112,8 @@ impl Build<'_> {
             crate::error::debug_kept_sample(sampled);
         }
         let work = listed.sampled();
-        self.begin_batch(work)
+        // Its memory is counted apart.
+        self.begin_batch(work, 0)
     }
 
     fn keep_sample(&mut self, blocks: u32) {
@@ -120,20 +124,27 @@ impl Build<'_> {
     }
 
     /// Gives the loaded rows, all those of the blocks that wait, to the workers, once these have room for them.
-    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>, batching: Batching) -> Result<(), IndexError> {
-        if !self.passed.is_empty() {
+    fn pass_sample_on(&mut self, waiting: &mut Vec<u32>) -> Result<(), IndexError> {
+        let is_kept = !self.passed.is_empty();
+        if is_kept {
             self.indexed += self.loader.rows() as f64;
-            waiting.drain(..).for_each(|block| self.passed[block as usize / 64] |= 1 << (block % 64));
+        }
+        for block in waiting.drain(..).filter(|_| is_kept) {
+            self.passed[block as usize / 64] |= 1 << (block % 64);
         }
         let loader = std::mem::replace(&mut self.loader, Loader::new(self.space));
-        let has_sample = self.listed.as_ref().is_some_and(|(listed, _)| listed.has_sample());
-        // Rows of a block may be more than a piece.
-        self.make_room(if has_sample { batching.beside(loader.rows()) } else { 1 })?;
+        let rows = loader.rows();
+        self.make_room(rows)?;
+        if self.listed.as_ref().is_some_and(|(listed, _)| !listed.has_sample()) {
+            // All others are encoded about what the first of them has in common.
+            self.end_all()?;
+        }
         let (Some((listed, _)), control) = (&mut self.listed, Arc::clone(&self.control)) else {
             return Ok(());
         };
         let Some(crew) = &mut self.crew else { return listed.sample(loader, &self.workers) };
         if let Some(work) = listed.begin_sample(loader) {
+            self.begun.push_back(rows);
             crew.begin(move || work.run(&control).map(|done| Done::Sample(Box::new(done))));
         }
         Ok(())

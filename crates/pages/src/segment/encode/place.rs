@@ -32,6 +32,7 @@ impl Loader {
         tid: HeapTid,
     ) -> Result<(), TryReserveError> {
         let Row::Dense(values) = row else { return self.push(space, row, tid) };
+        debug_assert!(self.is_unplaced || self.rows() == 0, "others have their places already");
         self.is_unplaced = true;
         self.push_to_chunk(space, row, values)?;
         self.tids.push(TidEntry { block: tid.block, offset: tid.offset, flags: 0 });

@@ -402,7 +402,7 @@ mod tests {
         let mut loader = Loader::new(space);
         for row in 0..count {
             let x: Vec<f32> = (0..72).map(|at| f32::from(row * 7 % 31) - at as f32).collect();
-            loader.push(space, Row::Dense(&x), HeapTid { block: 1, offset: row + 1 }).unwrap();
+            loader.push_unplaced(space, Row::Dense(&x), HeapTid { block: 1, offset: row + 1 }).unwrap();
         }
         loader
     }

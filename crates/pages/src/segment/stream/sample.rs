@@ -9,7 +9,7 @@ use crate::plan::NodePlan;
 use crate::segment::encode::{EncodedNodes, Loader, Purpose};
 use crate::space::Space;
 
-/// Places of a table that the first batch of a sample has rows of, at least, where a batch has room for them: it
+/// Places of a table that the first batch of a sample has rows of, where a batch and the sample have room for them: it
 /// decides what codes are relative to, and has the queries of the calibration.
 const FIRST_PLACES_MIN: usize = 64;
 
@@ -25,23 +25,33 @@ pub struct Batching {
 impl Batching {
     /// Rows of each of them.
     pub fn piece(&self) -> usize {
-        self.rows.div_ceil(self.pieces + 1)
+        self.rows / (self.pieces + 1)
     }
 
-    /// Rows that the first batch of a sample should have if they are of so many places. One piece is read beside it.
-    pub fn first(&self, places: usize) -> usize {
-        if places >= FIRST_PLACES_MIN { self.rows.div_ceil(4) } else { self.rows - self.piece() }
+    /// Rows at which a batch of a sample ends, at the end of a block: the first one, which has rows of so many places
+    /// and beside which one piece is read, or one behind `sampled` rows.
+    pub fn wanted(&self, sampled: usize, places: usize) -> usize {
+        match sampled {
+            0 if places >= FIRST_PLACES_MIN => 2 * self.piece(),
+            0 => self.rows - self.piece(),
+            _ => self.piece(),
+        }
     }
 
-    /// Blocks to read for a piece, at most `most`, if `blocks` had `rows` rows.
-    pub fn run(&self, most: u32, rows: usize, blocks: usize) -> u32 {
-        let run = self.piece() * blocks / rows.max(1);
+    /// Adjacent blocks to read next for a batch of a sample, at most `most`: behind `sampled` rows of earlier batches,
+    /// with `loaded` rows of this one, of so many `places` if it is the first, after `read` blocks in all.
+    pub fn run(&self, most: u32, (sampled, places): (usize, usize), (loaded, read): (usize, usize)) -> u32 {
+        if sampled == 0 && places < FIRST_PLACES_MIN {
+            return 1;
+        }
+        let missing = self.wanted(sampled, places).saturating_sub(loaded);
+        let run = missing * read / (sampled + loaded).max(1);
         u32::try_from(run).unwrap_or(u32::MAX).clamp(1, most)
     }
 
-    /// Batches with so many rows that may wait and be worked on beside the one that is read; there must be one.
-    pub fn beside(&self, rows: usize) -> usize {
-        (self.rows / rows.max(1)).saturating_sub(1).clamp(1, self.pieces)
+    /// Whether a batch of `rows` rows may wait with others that have `waiting`, beside the piece that is read.
+    pub fn has_room(&self, waiting: usize, rows: usize) -> bool {
+        waiting + rows + self.piece() <= self.rows
     }
 }
 
@@ -179,28 +189,53 @@ impl SampleDone {
 mod tests {
     use super::*;
 
+    /// The most rows that are there at a time while the sample of a table is read that has so many rows in a block,
+    /// and its rows; batches are worked on as late as possible.
+    fn rows_at_a_time(batching: &Batching, most: u32, block: impl Fn(u32) -> usize) -> (usize, usize) {
+        let (mut sampled, mut places, mut loaded, mut read) = (0, 0, 0, 0);
+        let mut begun = std::collections::VecDeque::new();
+        let mut peak = 0;
+        for first in (0..4_096u32).map(|at| at * most) {
+            let run = batching.run(most, (sampled, places), (loaded, read));
+            assert!((1..=most).contains(&run));
+            let rows: usize = (first..first + run).map(&block).sum();
+            (loaded, read, places) = (loaded + rows, read + run as usize, places + usize::from(rows > 0));
+            peak = peak.max(loaded + begun.iter().sum::<usize>());
+            if loaded >= batching.wanted(sampled, places) {
+                while !batching.has_room(begun.iter().sum(), loaded) && begun.pop_front().is_some() {}
+                begun.push_back(loaded);
+                (sampled, loaded) = (sampled + loaded, 0);
+            }
+        }
+        (peak, sampled + loaded)
+    }
+
     #[test]
-    fn batches_stay_within_their_rows() {
+    fn batches_of_a_sample_stay_within_their_rows_but_for_the_blocks_that_end_them() {
         for rows in [512, 1_913, 16_384] {
             let batching = Batching { rows, pieces: 8 };
             let piece = batching.piece();
-            assert!(9 * piece >= rows && 9 * (piece - 1) < rows);
-            assert!((7..=8).contains(&batching.beside(piece)));
-            for (places, least) in [(1, rows * 4 / 5), (63, rows * 4 / 5), (64, rows / 4)] {
-                let first = batching.first(places);
-                assert!(first >= least && first + piece <= rows, "{rows} {places}");
-            }
-            // Rows of a block, as many as there may be.
-            for block in [1, 5, 136, 226] {
-                let run = batching.run(4, 10 * block, 10);
-                let read = run as usize * block;
-                assert!((1..=4).contains(&run) && (run == 1 || read <= piece), "{rows} {block}");
-                // A batch ends with the run that fills it.
-                let batch = piece.next_multiple_of(read);
-                let together = (batching.beside(batch) + 1) * batch;
-                assert!(together <= rows.max(2 * batch), "{rows} {block}");
+            assert!(9 * piece <= rows && 9 * (piece + 1) > rows);
+            assert!(batching.has_room(7 * piece, piece) && !batching.has_room(8 * piece, piece));
+            for block in [1, 5, 16, 136, 226] {
+                for most in [1, 4] {
+                    let (peak, _) = rows_at_a_time(&batching, most, |_| block);
+                    assert!(peak <= rows + 2 * block, "{rows} {block}: {peak}");
+                    let (peak, _) = rows_at_a_time(&batching, most, |at| if at % 7 == 0 { block } else { 0 });
+                    assert!(peak <= rows + 2 * block, "{rows} {block}, sparse: {peak}");
+                }
             }
         }
-        assert_eq!(Batching { rows: 512, pieces: 8 }.run(4, 0, 0), 1);
+    }
+
+    /// Runs that are read in part count for the whole of it, so a sample of all runs is hardly less than all rows.
+    #[test]
+    fn a_first_batch_of_many_blocks_is_not_of_single_ones() {
+        let batching = Batching { rows: 16_384, pieces: 8 };
+        let (_, sampled) = rows_at_a_time(&batching, 4, |_| 1);
+        assert!(sampled >= 4 * 4_096 - 3 * FIRST_PLACES_MIN - 3 * 9, "{sampled}");
+        assert_eq!(batching.run(4, (0, 63), (63, 63)), 1);
+        assert_eq!(batching.run(4, (0, 64), (64, 64)), 4);
+        assert_eq!(batching.run(4, (0, 64), (0, 64)), 4);
     }
 }

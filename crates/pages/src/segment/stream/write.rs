@@ -114,9 +114,9 @@ impl<S: RowSort> Listed<S> {
             Part::Codes => shared.plan.routers().lanes(),
         };
         let count = step * PAGES_AT_ONCE;
-        let lists = shared.lists.take();
-        let mut window = EncodedNodes { unranked: Vec::new(), ..shared.clone() };
-        shared.lists = lists;
+        let (lists, unranked) = (shared.lists.take(), std::mem::take(&mut shared.unranked));
+        let mut window = shared.clone();
+        (shared.lists, shared.unranked) = (lists, unranked);
         let mut nodes = 0;
         sort.rewind();
         for at in 0.. {
