@@ -26,8 +26,8 @@
 //! that is no later: either the stamp's transaction was running then, or it had yet to come. So on the primary nobody
 //! meets a page that changed its meaning. (The next transaction would do as well, but its stamp is passed only after
 //! one more, and what a statement retires should be of use to the VACUUM behind it.) The horizon leaves out lazy
-//! VACUUM, workers that have given up their snapshot, and replicas: VACUUM and workers read pages of segments and chains
-//! under the locks above only, and on a replica the number on every page tells that it is another one.
+//! VACUUM, workers that have given up their snapshot, and replicas: VACUUM and workers read pages of segments and
+//! chains under the locks above only, and on a replica the number on every page tells that it is another one.
 //!
 //! # Interleavings
 //! - *Append and flush.* See [`crate::pending`]: sealing is one record, and an appender notices it under the page's

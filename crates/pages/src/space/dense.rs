@@ -50,8 +50,8 @@ pub(super) struct DenseQuery {
     deviations: Option<f64>,
 }
 
-/// Deviations within which likely bounds are: one row in some hundred is outside.
-const LIKELY_DEVIATIONS: f64 = 3.0;
+/// Deviations within which likely bounds are unless somebody wants others: one row in some hundred is outside.
+pub(super) const LIKELY_DEVIATIONS: f64 = 3.0;
 
 /// The square of a code's step, divided by this, is more than the square of what the code loses of a coordinate on
 /// average: rounding loses a twelfth, and the largest coordinates are clipped.
@@ -101,14 +101,14 @@ impl DenseQuery {
         }
     }
 
-    /// The same with likely bounds instead of true ones.
+    /// The same with likely bounds, within so many deviations, instead of true ones.
     ///
     /// What a code lost, a vector of length e, has no direction of its own: the codes are of randomly rotated vectors.
     /// So its product with a vector v is like that of a random direction, with the deviation e |v| / sqrt(dim): see
     /// [`Self::by_direction`].
-    pub(super) fn with_likely_bounds(self) -> Self {
+    pub(super) fn with_likely_bounds(self, deviations: f64) -> Self {
         let is_rotated = self.metric != Metric::L1;
-        let deviations = is_rotated.then(|| LIKELY_DEVIATIONS / (self.vector.len() as f64).sqrt());
+        let deviations = is_rotated.then(|| deviations / (self.vector.len() as f64).sqrt());
         Self { deviations, origin: vec![0.0; self.vector.len()], ..self }
     }
 

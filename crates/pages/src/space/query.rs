@@ -6,7 +6,7 @@ use kernels::{Estimate, Kernels};
 use quant::rabitq::Lut;
 
 use super::bits::BitQuery;
-use super::dense::{Code, DenseQuery, Scaling};
+use super::dense::{Code, DenseQuery, LIKELY_DEVIATIONS, Scaling};
 use super::sparse::SparseQuery;
 use super::{Placement, Space, norm};
 use crate::plan::OwnCode;
@@ -107,12 +107,16 @@ impl SegmentQuery {
                 let code = if own.is_rough() { Code::Rough(coded) } else { Code::Residual(coded) };
                 let how = (space.metric, code);
                 let query = DenseQuery::new(how, vector, base, scaling, query.norm, centroid);
-                OwnQuery::Dense(if own.is_rough() { query.with_likely_bounds() } else { query })
+                OwnQuery::Dense(if own.is_rough() {
+                    query.with_likely_bounds(LIKELY_DEVIATIONS)
+                } else {
+                    query
+                })
             }
             (_, OwnCode::Sign) => {
                 let how = (space.metric, Code::Sign(Kernels::get()));
                 let query = DenseQuery::new(how, vector, base, scaling, query.norm, centroid);
-                OwnQuery::Dense(query.with_likely_bounds())
+                OwnQuery::Dense(query.with_likely_bounds(LIKELY_DEVIATIONS))
             }
             (_, OwnCode::Bits | OwnCode::Elsewhere) => unreachable!("a plan of another element"),
         };
@@ -122,8 +126,13 @@ impl SegmentQuery {
     /// The same with bounds that may be wrong, but seldom are, and are much closer where own codes are coarse. Only for
     /// those who look at the rows themselves before they order them. For rough codes bounds are always such.
     pub fn with_likely_bounds(self) -> Self {
+        self.with_bounds_within(LIKELY_DEVIATIONS)
+    }
+
+    /// The same with so many deviations: fewer leave more rows out that are among the nearest, and fewer to look at.
+    pub fn with_bounds_within(self, deviations: f64) -> Self {
         let own = match self.own {
-            OwnQuery::Dense(query) => OwnQuery::Dense(query.with_likely_bounds()),
+            OwnQuery::Dense(query) => OwnQuery::Dense(query.with_likely_bounds(deviations)),
             own => own,
         };
         Self { own, ..self }
