@@ -64,6 +64,36 @@ for my $share (0.1, 0.3)
 	is($node->safe_psql('postgres', "SELECT count(*) FROM pg_class WHERE relname = 'items_v'"), '0', 'nothing is left');
 }
 
+# With few buffers, of which a file that grows pins as many as it may: a build that is canceled at any time, also while it
+# writes, leaves neither a pin nor a file.
+$node->append_conf('postgresql.conf', "shared_buffers = '512kB'");
+$node->restart;
+my $offset = -s $node->logfile;
+my $few = "CREATE INDEX items_v ON items USING $METHOD (v vector_l2_ops)";
+my $begun = time();
+$node->safe_psql('postgres', $few);
+my $takes = 1000 * (time() - $begun);
+my $size = $node->safe_psql('postgres', "SELECT pg_relation_size('items_v')");
+is(check_sound($node, 'items_v'), 'true', 'few buffers: sound');
+my %ends = (canceled => 0, done => 0);
+my $times = 16;
+for my $part (1 .. $times)
+{
+	$node->safe_psql('postgres', "DROP INDEX IF EXISTS items_v");
+	my $timeout = int($takes * ($part + 4) / ($times + 4)) + 1;
+	my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = $timeout; $few");
+	like($err, qr/canceling statement due to statement timeout/, "canceled after $timeout ms of $takes") if $code;
+	$ends{ $code ? 'canceled' : 'done' }++;
+}
+cmp_ok($ends{canceled}, '>', 1, "of $times builds with few buffers $ends{canceled} are canceled, $ends{done} are done");
+$node->safe_psql('postgres', "DROP INDEX IF EXISTS items_v; $few");
+is(check_sound($node, 'items_v'), 'true', 'few buffers: sound after all this');
+is($node->safe_psql('postgres', "SELECT pg_relation_size('items_v')"), $size, 'and as large as at first');
+$node->safe_psql('postgres', "DROP INDEX items_v");
+unlike(slurp_file($node->logfile, $offset), qr/WARNING:|FATAL:|PANIC:|leak|was not closed/, 'nothing is left open');
+$node->append_conf('postgresql.conf', "shared_buffers = '128MB'");
+$node->restart;
+
 # CONCURRENTLY while rows come and go. With so much memory, the sample that lists are trained on is kept, so that blocks are
 # read at different times.
 $node->safe_psql('postgres', "CREATE TABLE built (name text)");
