@@ -307,6 +307,7 @@ fn limits(space: &Space, options: &BuildOptions) -> Limits {
         bytes_max,
         bytes_per_row,
         graph_rows: maintain::graph_rows(bytes_max, bytes_per_row),
+        tier: maintain::tier_segments(build::list_plan(space, options).is_some()),
         is_varying: space.element() == Element::Sparse,
         is_share: false,
         is_strict: false,

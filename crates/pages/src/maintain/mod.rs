@@ -56,7 +56,7 @@ mod space;
 pub use bulk_delete::{BulkDelete, Marked};
 pub use claim::Slot;
 pub use job::{Host, Outcome, Step, Task, run};
-pub use policy::{Lane, Limits, backlog, due, empty, graph_rows, is_passing, whole};
+pub use policy::{Lane, Limits, backlog, due, empty, graph_rows, is_passing, tier_segments, whole};
 pub use sources::{LoadError, Sources};
 pub(crate) use space::retired_runs;
 pub use space::{Usage, usage};

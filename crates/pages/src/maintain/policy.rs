@@ -3,7 +3,8 @@
 //! Flat segments are cheap to write and cost a search time in proportion to their rows; graphs cost a search little
 //! more than the logarithm of theirs, but each time a row is written into one costs its build and some kilobytes of
 //! WAL. So flat segments gather until they are worth a graph, and graphs of one tier gather until there are
-//! [`TIER_SEGMENTS`] of them: a row is written once per tier.
+//! [`TIER_GRAPHS`] of them: a row is written once per tier. To write a row into lists costs a small part of that, and
+//! a search reads lists of every segment: of segments with lists a tier has [`TIER_LISTS`].
 
 use super::Sources;
 use crate::format::meta::{SEGMENTS_MAX, SegmentEntry};
@@ -27,6 +28,8 @@ pub struct Limits {
     pub bytes_per_row: u64,
     /// Rows of flat segments that are worth a graph: see [`graph_rows`].
     pub graph_rows: u64,
+    /// Segments of a tier that are merged, and the ratio of one tier's rows to the next: see [`tier_segments`].
+    pub tier: usize,
     /// Whether vectors vary in length: then they are counted by the pages of their segment.
     pub is_varying: bool,
     /// Whether a writer does it, who has other things to do.
@@ -51,6 +54,11 @@ pub fn graph_rows(bytes_max: u64, bytes_per_row: u64) -> u64 {
     if bytes_max / bytes_per_row.max(1) < of_merge { GRAPH_ROWS_LASTING } else { GRAPH_ROWS }
 }
 
+/// How many segments of a tier are merged.
+pub fn tier_segments(has_lists: bool) -> usize {
+    if has_lists { TIER_LISTS } else { TIER_GRAPHS }
+}
+
 /// Whether what a merge makes of these sources, which are some of the `segments`, will soon be merged with others.
 pub fn is_passing(sources: &Sources, segments: &[SegmentEntry], limits: &Limits) -> bool {
     let rows = |segments: &[SegmentEntry]| segments.iter().map(|entry| u64::from(entry.live())).sum::<u64>();
@@ -69,11 +77,12 @@ const PASSING_SHARE: u64 = 4;
 const FLAT_SEGMENTS_MAX: usize = 48;
 /// Rows that the lowest tier's graphs have at least, but for those with fewer.
 const TIER_ROWS: u64 = 1024;
-/// Graphs of a tier that are merged, and the ratio of one tier's rows to the next.
-const TIER_SEGMENTS: usize = 8;
+/// Segments of a tier that are merged, and the ratio of one tier's rows to the next.
+const TIER_GRAPHS: usize = 8;
+const TIER_LISTS: usize = 4;
 /// The least of a tier that are worth a merge when memory does not hold all: fewer would only write rows again and
 /// again.
-const TIER_MERGED_MIN: usize = TIER_SEGMENTS / 2;
+const TIER_MERGED_MIN: usize = TIER_GRAPHS / 2;
 /// A segment with more dead rows than one in this is written again.
 const DEAD_SHARE: u64 = 5;
 
@@ -141,14 +150,17 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
     graphs.sort_by_key(SegmentEntry::live);
     if graphs.len() >= SEGMENTS_MAX / 3 {
         // The manifest would have no place left: rather more memory than that.
-        graphs.truncate(TIER_SEGMENTS);
+        graphs.truncate(limits.tier);
         if limits.is_strict {
             graphs = fitting(graphs, limits);
         }
         return if graphs.len() > 1 { merge(graphs, super::Cause::Segments) } else { None };
     }
+    let tier_of = |entry: &SegmentEntry| {
+        (u64::from(entry.live()) / TIER_ROWS).checked_ilog(limits.tier as u64).unwrap_or(0)
+    };
     for tier in graphs.chunk_by(|a, b| tier_of(a) == tier_of(b)) {
-        if tier.len() >= TIER_SEGMENTS {
+        if tier.len() >= limits.tier {
             let chosen = fitting(tier.to_vec(), limits);
             if chosen.len() >= TIER_MERGED_MIN {
                 return merge(chosen, super::Cause::Segments);
@@ -192,10 +204,6 @@ fn fitting(mut segments: Vec<SegmentEntry>, limits: &Limits) -> Vec<SegmentEntry
     segments
 }
 
-fn tier_of(entry: &SegmentEntry) -> u32 {
-    (u64::from(entry.live()) / TIER_ROWS).checked_ilog(TIER_SEGMENTS as u64).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,6 +222,7 @@ mod tests {
         bytes_max: u64::MAX,
         bytes_per_row: 100,
         graph_rows: GRAPH_ROWS,
+        tier: TIER_GRAPHS,
         is_varying: false,
         is_share: false,
         is_strict: false,
@@ -262,7 +271,7 @@ mod tests {
         let many: Vec<SegmentEntry> =
             (1..=SEGMENTS_MAX as u32 / 3).map(|at| entry(at, 30_000, 0, LISTS)).collect();
         let limits = Limits { bytes_max: 100_000 * ALL.bytes_per_row, ..ALL };
-        assert_eq!(due_numbers(&many, &limits).len(), TIER_SEGMENTS);
+        assert_eq!(due_numbers(&many, &limits).len(), TIER_GRAPHS);
         assert_eq!(due_numbers(&many, &Limits { is_strict: true, ..limits }).len(), 3);
         let little = Limits { bytes_max: 1, is_strict: true, ..limits };
         assert!(due_numbers(&many, &little).is_empty());
@@ -308,6 +317,19 @@ mod tests {
         assert!(due_numbers(&graphs, &little).is_empty());
         let many: Vec<SegmentEntry> = (1..=64).map(|at| entry(at, 80_000, 0, GRAPH)).collect();
         assert_eq!(due_numbers(&many, &little), [1, 2, 3, 4, 5, 6, 7, 8]);
+    }
+
+    #[test]
+    fn lists_are_merged_sooner() {
+        let lists = |count| (1..=count).map(|at| entry(at, 20_000, 0, LISTS)).collect::<Vec<_>>();
+        let limits = Limits { tier: tier_segments(true), ..ALL };
+        assert!(due_numbers(&lists(3), &limits).is_empty());
+        assert_eq!(due_numbers(&lists(4), &limits), [1, 2, 3, 4]);
+        assert!(due_numbers(&lists(7), &ALL).is_empty());
+        // What four of them make is of the next tier.
+        let mut next = lists(3);
+        next.push(entry(9, 80_000, 0, LISTS));
+        assert!(due_numbers(&next, &limits).is_empty());
     }
 
     /// Flushes make graphs where there are no codes.
