@@ -3,33 +3,59 @@
 use pages::maintain::Horizon;
 use pgrx::pg_sys;
 
+/// Marks of processes whose transactions snapshots do not look at.
+const UNSEEN: u32 = pg_sys::PROC_IN_VACUUM | pg_sys::PROC_IN_LOGICAL_DECODING;
+
 /// The horizon of one index.
-pub struct IndexHorizon(pg_sys::Relation);
+pub struct IndexHorizon {
+    /// The index's table, whose horizon it has: PostgreSQL knows none of indexes. Null for a relation that only this
+    /// session sees: there PostgreSQL leaves out the session's own snapshots, and without a relation it counts all.
+    table: pg_sys::Relation,
+}
 
 impl IndexHorizon {
     /// # Safety
-    /// `relation` is open while this lives, and this is the backend's main thread.
-    pub unsafe fn new(relation: pg_sys::Relation) -> Self {
-        Self(relation)
+    /// `index` is open and locked while this lives, which ends in the transaction, or part of one, in which it began;
+    /// this is the backend's main thread, and no buffer is locked.
+    pub unsafe fn new(index: pg_sys::Relation) -> Self {
+        // SAFETY: the index is open, by the contract. Who drops the table waits for the index's lock, and of the table
+        // nothing is read but what kind of relation it is.
+        let table = unsafe {
+            let is_own = (*index).rd_islocaltemp || (*index).rd_createSubid != 0;
+            if is_own {
+                std::ptr::null_mut()
+            } else {
+                pg_sys::RelationIdGetRelation((*(*index).rd_index).indrelid)
+            }
+        };
+        Self { table }
     }
 }
 
 impl Horizon for IndexHorizon {
     fn stamp(&self) -> u64 {
-        // SAFETY: both read shared memory; jobs run on the primary only.
-        let (oldest, next) =
-            unsafe { (pg_sys::GetOldestActiveTransactionId(), pg_sys::ReadNextFullTransactionId().value) };
-        // It is one of the last two billion, and read before the next.
-        next - u64::from((next as u32).wrapping_sub(oldest.into_inner()))
+        // SAFETY: reads this backend's and shared memory.
+        unsafe {
+            let own = pg_sys::GetTopFullTransactionIdIfAny().value;
+            let is_seen = u32::from((*pg_sys::MyProc).statusFlags) & UNSEEN == 0;
+            if own as u32 != 0 && is_seen { own } else { pg_sys::ReadNextFullTransactionId().value }
+        }
     }
 
     fn is_past(&self, stamp: u64) -> bool {
-        // SAFETY: the relation is open, by the contract of `new`. For a relation that only this session sees,
-        // PostgreSQL leaves out the session's own snapshots; without a relation it counts all.
+        // SAFETY: null, or open while this lives.
         unsafe {
-            let is_own = (*self.0).rd_islocaltemp || (*self.0).rd_createSubid != 0;
-            let relation = if is_own { std::ptr::null_mut() } else { self.0 };
-            pg_sys::GlobalVisCheckRemovableFullXid(relation, pg_sys::FullTransactionId { value: stamp })
+            pg_sys::GlobalVisCheckRemovableFullXid(self.table, pg_sys::FullTransactionId { value: stamp })
+        }
+    }
+}
+
+impl Drop for IndexHorizon {
+    fn drop(&mut self) {
+        // What an error leaves open, the transaction's end closes.
+        if !self.table.is_null() && !std::thread::panicking() {
+            // SAFETY: opened by `new`, once.
+            unsafe { pg_sys::RelationClose(self.table) };
         }
     }
 }

@@ -11,8 +11,8 @@
 //!
 //! Seal: one record over the meta page and a chain's last page moves the chain to the sealed ones, and says on the
 //! page that it gets no more rows. An appender that read the meta page before it meets that mark under the page's
-//! lock, and reads the meta page again. It can't meet another page in that place: the transaction that it inserts for
-//! is older than the chain's retirement, so the blocks are not used again before it ends.
+//! lock, and reads the meta page again. It can't meet another page in that place: the snapshot of the statement that it
+//! inserts for is older than the chain's retirement, so the blocks are not used again before that ends.
 //!
 //! Read: heads from the meta page, then along the chains, one share lock at a time. Every row that a snapshot can see
 //! was appended before the snapshot was taken, hence before the meta page was read: a chain or page that appears

@@ -240,7 +240,7 @@ pub unsafe fn merge(
 pub unsafe fn merge_due(index: pg_sys::Relation, lane: Lane) -> Result<Option<u32>, IndexError> {
     // SAFETY: by the contract.
     let open = unsafe { open(index)? };
-    let limits = limits(&open.parsed.space, &build_options(&open.meta, Navigator::of(&open.meta)));
+    let limits = limits(&open, &build_options(&open.meta, Navigator::of(&open.meta)));
     let due = maintain::due(open.meta.segments(), lane, &limits);
     Ok(due.and_then(|(sources, _)| sources.segments.iter().map(|entry| entry.segment).min()))
 }
@@ -301,13 +301,15 @@ fn build_options(meta: &Meta, navigator: Navigator) -> BuildOptions {
 }
 
 /// What memory allows in one job.
-fn limits(space: &Space, options: &BuildOptions) -> Limits {
+fn limits(open: &OpenIndex, options: &BuildOptions) -> Limits {
+    let space = &open.parsed.space;
     let (bytes_max, bytes_per_row) = (guc::maintenance_memory(), build::bytes_per_row(space, options));
     Limits {
         bytes_max,
         bytes_per_row,
         graph_rows: maintain::graph_rows(bytes_max, bytes_per_row),
         tier: maintain::tier_segments(build::list_plan(space, options).is_some()),
+        is_vacuumed: open.meta.last_flush.cause == Cause::Vacuum as u32,
         is_varying: space.element() == Element::Sparse,
         is_share: false,
         is_strict: false,
@@ -425,7 +427,7 @@ impl<'s> JobHost<'s> {
         stop: Option<Stop<'s>>,
     ) -> Self {
         let options = build_options(&open.meta, navigator);
-        let limits = limits(&open.parsed.space, &options);
+        let limits = limits(open, &options);
         // SAFETY: by the contract; the values do not outlive the call that has the contract.
         let (pager, horizon) =
             unsafe { (RelationPager::new(index, &open.hints).with_stop(stop), IndexHorizon::new(index)) };

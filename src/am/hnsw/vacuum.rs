@@ -89,7 +89,9 @@ unsafe fn clean_up(index: pg_sys::Relation) -> Result<(), IndexError> {
     // SAFETY: the index is open, by the callback's contract.
     unsafe {
         let flushed = timed::flush(index, Cause::Vacuum, true)?;
-        timed::drop_empty(index, &mut || false)?;
+        if !is_autovacuum() {
+            timed::drop_empty(index, &mut || false)?;
+        }
         for lane in [Lane::Small, Lane::Large] {
             merge(index, lane)?;
         }

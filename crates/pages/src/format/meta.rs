@@ -60,7 +60,7 @@ on_disk! {
 on_disk! {
     /// Blocks that left the manifest together.
     pub struct Retired: 16 {
-        /// PostgreSQL's next transaction id when they did: readable by older snapshots until its horizon is past this
+        /// the transaction that made them do so, or the next: readable by older snapshots until the horizon is past it
         pub stamp: u64,
         /// first page of the list of their runs, which is one of them
         pub page: u32,

@@ -21,13 +21,16 @@
 //!
 //! A claim names the blocks that a job is about to write, so that the job beside it leaves them alone. Blocks of
 //! sources are *retired* with a stamp, and keep their content until PostgreSQL's horizon has passed it, as btree's
-//! deleted pages do. The stamp is the oldest transaction that is running, or the next one if none is, read with the
-//! meta page locked for its change. Whoever has read an older manifest has a snapshot from before, and the horizon of
-//! that is no later: either the stamp's transaction was running then, or it had yet to come. So on the primary nobody
-//! meets a page that changed its meaning. (The next transaction would do as well, but its stamp is passed only after
-//! one more, and what a statement retires should be of use to the VACUUM behind it.) The horizon leaves out lazy
-//! VACUUM, workers that have given up their snapshot, and replicas: VACUUM and workers read pages of segments and
-//! chains under the locks above only, and on a replica the number on every page tells that it is another one.
+//! deleted pages do. The stamp is the job's own transaction if it has one, else the next, read with the meta page locked
+//! for its change. Whoever has read an older manifest has a snapshot from before. Its xmin is no later than the stamp:
+//! a transaction that was running then, as the job's own may have been, or had yet to come. And the horizon is no
+//! later than any xmin. So on the primary nobody meets a page that changed its meaning.
+//!
+//! The next transaction would always do, but its stamp is passed only after one more, and what a statement retires
+//! should be of use to the VACUUM behind it. The oldest that runs would not: it may be a lazy VACUUM's, which snapshots
+//! and horizon leave out; nor may the job's own be one. The horizon leaves out workers that have given up their
+//! snapshot and replicas, too: VACUUM and workers read pages of segments and chains under the locks above only, and
+//! on a replica the number on every page tells that it is another one.
 //!
 //! # Interleavings
 //! - *Append and flush.* See [`crate::pending`]: sealing is one record, and an appender notices it under the page's

@@ -30,6 +30,8 @@ pub struct Limits {
     pub graph_rows: u64,
     /// Segments of a tier that are merged, and the ratio of one tier's rows to the next: see [`tier_segments`].
     pub tier: usize,
+    /// Whether nothing was flushed since VACUUM has marked what is dead.
+    pub is_vacuumed: bool,
     /// Whether vectors vary in length: then they are counted by the pages of their segment.
     pub is_varying: bool,
     /// Whether a writer does it, who has other things to do.
@@ -110,9 +112,9 @@ fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, sup
     let graph_rows = graph_rows_beside(segments, limits);
     if backlog(segments) >= graph_rows || flat.len() >= FLAT_SEGMENTS_MAX {
         let share = match limits.is_share {
-            true => graph_rows * limits.bytes_per_row,
+            true => limits.graph_rows * limits.bytes_per_row,
             // So that enough of them can be merged.
-            false if graph_rows < GRAPH_ROWS_LASTING => limits.bytes_max / TIER_MERGED_MIN as u64,
+            false if limits.graph_rows < GRAPH_ROWS_LASTING => limits.bytes_max / TIER_MERGED_MIN as u64,
             false => u64::MAX,
         };
         let limits = Limits { bytes_max: limits.bytes_max.min(share), ..*limits };
@@ -122,12 +124,13 @@ fn due_small(segments: &[SegmentEntry], limits: &Limits) -> Option<(Sources, sup
 }
 
 /// Rows of flat segments that are worth a graph beside the graphs that there are. Where rows are replaced, these stay
-/// until VACUUM, and a graph of half of the rows before that makes the index larger by itself.
+/// until VACUUM, and a graph of half of the rows before that makes the index larger by itself. Lists are small.
 fn graph_rows_beside(segments: &[SegmentEntry], limits: &Limits) -> u64 {
     let rows: u64 =
         segments.iter().filter(|entry| !entry.is_flat()).map(|entry| u64::from(entry.live())).sum();
     let is_alike = (limits.graph_rows / 2..limits.graph_rows * (PASSING_SHARE - 1)).contains(&rows);
-    if is_alike { GRAPH_ROWS_LASTING } else { limits.graph_rows }
+    let may_be_dead = is_alike && !limits.is_vacuumed && limits.tier == TIER_GRAPHS;
+    if may_be_dead { GRAPH_ROWS_LASTING } else { limits.graph_rows }
 }
 
 /// Live rows of flat segments: each search runs over all of them.
@@ -148,14 +151,6 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
     }
     let mut graphs: Vec<SegmentEntry> = lane.into_iter().filter(|entry| !entry.is_flat()).collect();
     graphs.sort_by_key(SegmentEntry::live);
-    if graphs.len() >= SEGMENTS_MAX / 3 {
-        // The manifest would have no place left: rather more memory than that.
-        graphs.truncate(limits.tier);
-        if limits.is_strict {
-            graphs = fitting(graphs, limits);
-        }
-        return if graphs.len() > 1 { merge(graphs, super::Cause::Segments) } else { None };
-    }
     let tier_of = |entry: &SegmentEntry| {
         (u64::from(entry.live()) / TIER_ROWS).checked_ilog(limits.tier as u64).unwrap_or(0)
     };
@@ -167,11 +162,19 @@ fn due_of(lane: Vec<SegmentEntry>, limits: &Limits) -> Option<(Sources, super::C
             }
         }
     }
+    if graphs.len() >= SEGMENTS_MAX / 3 {
+        // The manifest would have no place left: rather more memory than that.
+        graphs.truncate(TIER_GRAPHS);
+        if limits.is_strict {
+            graphs = fitting(graphs, limits);
+        }
+        return if graphs.len() > 1 { merge(graphs, super::Cause::Segments) } else { None };
+    }
     None
 }
 
-/// A segment of the large lane without live rows: what is due for it reads and writes next to nothing, and its blocks
-/// are for whoever comes next.
+/// A segment of the large lane without live rows: of it only the rows' marks are read, and its blocks are for whoever
+/// comes next.
 pub fn empty(segments: &[SegmentEntry]) -> Option<Sources> {
     let large = segments.iter().filter(|entry| !is_small(entry) && entry.live() == 0);
     Some(Sources { chains: Vec::new(), segments: vec![*large.min_by_key(|entry| entry.segment)?] })
@@ -223,6 +226,7 @@ mod tests {
         bytes_per_row: 100,
         graph_rows: GRAPH_ROWS,
         tier: TIER_GRAPHS,
+        is_vacuumed: false,
         is_varying: false,
         is_share: false,
         is_strict: false,
@@ -273,6 +277,11 @@ mod tests {
         let limits = Limits { bytes_max: 100_000 * ALL.bytes_per_row, ..ALL };
         assert_eq!(due_numbers(&many, &limits).len(), TIER_GRAPHS);
         assert_eq!(due_numbers(&many, &Limits { is_strict: true, ..limits }).len(), 3);
+        // Small ones are merged by themselves, as long as there are enough of them.
+        let mut mixed = many[3..].to_vec();
+        mixed.extend((61..=64).map(|at| entry(at, 2_000, 0, LISTS)));
+        let lists = Limits { tier: TIER_LISTS, ..limits };
+        assert_eq!(due_numbers(&mixed, &lists), [61, 62, 63, 64]);
         let little = Limits { bytes_max: 1, is_strict: true, ..limits };
         assert!(due_numbers(&many, &little).is_empty());
     }
@@ -299,6 +308,15 @@ mod tests {
         let mut segments: Vec<SegmentEntry> = (1..=5).map(|at| entry(at, 4_000, 0, FLAT)).collect();
         segments.push(entry(9, 20_000, 0, GRAPH));
         assert!(due(&segments, Lane::Small, &ALL).is_none());
+        // The rest of VACUUM's work, and a table of lists.
+        for limits in [Limits { is_vacuumed: true, ..ALL }, Limits { tier: TIER_LISTS, ..ALL }] {
+            assert_eq!(due_numbers(&segments, &limits).len(), 5);
+        }
+        // What is merged at once is as much as ever.
+        segments.extend((11..=30).map(|at| entry(at, 4_000, 0, FLAT)));
+        assert_eq!(due_numbers(&segments, &Limits { is_share: true, ..ALL }).len(), 4);
+        assert_eq!(due_numbers(&segments, &Limits { bytes_max: 131_072 * 100, ..ALL }).len(), 8);
+        segments.truncate(6);
         segments[5].dead = 20_000;
         assert_eq!(numbers(due(&segments, Lane::Small, &ALL).map(|(sources, _)| sources)).len(), 5);
         segments[5] = entry(9, 49_152, 0, GRAPH);

@@ -331,6 +331,9 @@ impl<'a, E: From<PageError> + From<LoadError>> Carrier<'a, E> {
         entries: &[TidEntry],
         step: u32,
     ) -> Result<(), E> {
+        if entries.iter().all(TidEntry::is_dead) {
+            return Ok(());
+        }
         let (ranked, unranked) = entries.split_at(state.header.ranked_rows as usize);
         let rows_max = if step == 1 { usize::MAX } else { SAMPLED_OF_NODE };
         let mut pages = NodePages::new(pager, self.space, state);
