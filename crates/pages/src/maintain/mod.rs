@@ -21,10 +21,10 @@
 //!
 //! A claim names the blocks that a job is about to write, so that the job beside it leaves them alone. Blocks of
 //! sources are *retired* with a stamp, and keep their content until PostgreSQL's horizon has passed it, as btree's
-//! deleted pages do. The stamp is the job's own transaction if it has one, else the next, read with the meta page locked
-//! for its change. Whoever has read an older manifest has a snapshot from before. Its xmin is no later than the stamp:
-//! a transaction that was running then, as the job's own may have been, or had yet to come. And the horizon is no
-//! later than any xmin. So on the primary nobody meets a page that changed its meaning.
+//! deleted pages do. The stamp is the job's own transaction if it has one, else the next, read with the meta page
+//! locked for its change. Whoever has read an older manifest has a snapshot from before. Its xmin is no later than the
+//! stamp: a transaction that was running then, as the job's own may have been, or had yet to come. And the horizon is
+//! no later than any xmin. So on the primary nobody meets a page that changed its meaning.
 //!
 //! The next transaction would always do, but its stamp is passed only after one more, and what a statement retires
 //! should be of use to the VACUUM behind it. The oldest that runs would not: it may be a lazy VACUUM's, which snapshots
