@@ -8,8 +8,8 @@ const UNSEEN: u32 = pg_sys::PROC_IN_VACUUM | pg_sys::PROC_IN_LOGICAL_DECODING;
 
 /// The horizon of one index.
 pub struct IndexHorizon {
-    /// The index's table, whose horizon it has: PostgreSQL knows none of indexes. Null for a relation that only this
-    /// session sees: there PostgreSQL leaves out the session's own snapshots, and without a relation it counts all.
+    /// The index's table, whose horizon it has: PostgreSQL knows none of indexes. Null, so that all snapshots count,
+    /// for a relation that only this session sees: there PostgreSQL leaves out the session's own.
     table: pg_sys::Relation,
 }
 
@@ -18,14 +18,19 @@ impl IndexHorizon {
     /// `index` is open and locked while this lives, which ends in the transaction, or part of one, in which it began;
     /// this is the backend's main thread, and no buffer is locked.
     pub unsafe fn new(index: pg_sys::Relation) -> Self {
-        // SAFETY: the index is open, by the contract. Who drops the table waits for the index's lock, and of the table
-        // nothing is read but what kind of relation it is.
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: the index is open, by the contract, so nobody drops the table meanwhile, and nothing is read of it
+        // but what kind of relation it is. The lock is for PostgreSQL's reading of the catalogs; it must not be kept,
+        // because workers look for who waits for the index only. Without it all databases' snapshots count.
         let table = unsafe {
             let is_own = (*index).rd_islocaltemp || (*index).rd_createSubid != 0;
-            if is_own {
+            let table = (*(*index).rd_index).indrelid;
+            if is_own || !pg_sys::ConditionalLockRelationOid(table, lock) {
                 std::ptr::null_mut()
             } else {
-                pg_sys::RelationIdGetRelation((*(*index).rd_index).indrelid)
+                let relation = pg_sys::RelationIdGetRelation(table);
+                pg_sys::UnlockRelationOid(table, lock);
+                relation
             }
         };
         Self { table }

@@ -139,7 +139,8 @@ fn replace(meta: &mut Meta, job: &Commit<'_>, segment: Option<SegmentEntry>) -> 
 fn retire(meta: &mut Meta, entry: Retired) {
     let count = meta.retired().len();
     if count == RETIRED_MAX {
-        // The new list goes on with the last one, whose blocks wait a little longer.
+        // The new list goes on with the last one, whose blocks wait a little longer. Should its stamp be the later one:
+        // the new stamp is no earlier than any snapshot from before now, so it holds for older blocks, too.
         let last = &mut meta.retired[count - 1];
         *last = Retired { blocks: last.blocks.saturating_add(entry.blocks), ..entry };
         return;

@@ -30,7 +30,7 @@ pub struct Limits {
     pub graph_rows: u64,
     /// Segments of a tier that are merged, and the ratio of one tier's rows to the next: see [`tier_segments`].
     pub tier: usize,
-    /// Whether nothing was flushed since VACUUM has marked what is dead.
+    /// Whether the last flush was VACUUM's, which has marked what is dead as far as it could.
     pub is_vacuumed: bool,
     /// Whether vectors vary in length: then they are counted by the pages of their segment.
     pub is_varying: bool,
@@ -43,6 +43,9 @@ pub struct Limits {
 impl Limits {
     /// What the live rows of a segment take.
     pub fn bytes_of(&self, entry: &SegmentEntry) -> u64 {
+        if entry.live() == 0 {
+            return 0;
+        }
         // They exist twice for a moment.
         let varying = if self.is_varying { 2 * u64::from(entry.pages) * PAGE_SIZE as u64 } else { 0 };
         u64::from(entry.live()) * self.bytes_per_row + varying
@@ -300,6 +303,10 @@ mod tests {
         assert_eq!(numbers(empty(&segments)), []);
         segments.push(entry(3, 20_000, 20_000, GRAPH));
         assert_eq!(numbers(empty(&segments)), [3]);
+        // However many pages it has: none is read.
+        segments[2].pages = 1 << 20;
+        let varying = Limits { is_varying: true, bytes_max: 1 << 20, ..ALL };
+        assert_eq!(numbers(due(&segments[2..], Lane::Large, &varying).map(|(sources, _)| sources)), [3]);
     }
 
     /// While rows are replaced: the graph of the old ones stays until VACUUM has marked all of them.
