@@ -236,9 +236,9 @@ impl<'s> Queries<'s> {
     }
 }
 
-/// Deviations within which bounds of coarse codes are for a recall target: 2 for 0.95, 2.7 for 0.99. With 3 for all
-/// targets searches found more than they were to, 0.997 for 0.95 instead of 0.987 now, and took a third more time with
-/// 1 bit (minilm-100k in make bench: text embeddings of 384 dimensions).
+/// Deviations within which bounds of coarse codes are for a recall target: 2 for 0.95, 2.7 for 0.99. Within 3, searches
+/// for 0.95 find 0.997 instead of 0.987 with 1 bit, and take a third more time (minilm-100k in make bench: text
+/// embeddings of 384 dimensions).
 fn deviations_for(target: f32) -> f64 {
     let misses = f64::from(1.0 - target).max(MISSES_MIN);
     DEVIATIONS_OF_ALL - misses.log10()
